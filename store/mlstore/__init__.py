@@ -1,0 +1,32 @@
+"""mlstore: a git-style, content-addressed artifact store for machine-learning pipelines.
+
+``mlstore.open(".").load("model.joblib", at="golden")`` deserialises a model only when its bytes are
+exactly those of the golden pipeline. Names are loaded on first use: ``import mlstore`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlstore._version import __version__
+
+if TYPE_CHECKING:
+    from mlstore.api import Store, init, open  # noqa: A004 - the public name is `mlstore.open`
+    from mlstore.errors import MlstoreError
+
+__all__ = ["MlstoreError", "Store", "__version__", "init", "open"]
+
+_HOME = {
+    "MlstoreError": "mlstore.errors",
+    "Store": "mlstore.api",
+    "init": "mlstore.api",
+    "open": "mlstore.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'mlstore' has no attribute '{name}'")

@@ -1,0 +1,211 @@
+"""Configuration files by key: ini, toml, yaml and json.
+
+A stage that reads ``config.ini#data`` depends on the values of that section and on nothing else in the
+file: not on comments, order, or a date elsewhere. In an ini file a section is its own keys; ``DEFAULT``
+is a section like any other and is named where it counts. All ini values are text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlstore.errors import ConfigError, PathNotFound
+from mlstore.hashing import ObjectFormat, ObjectId
+from mlstore.model.canonical import encode_object
+
+KEYED_SUFFIXES = frozenset({".ini", ".cfg", ".toml", ".yaml", ".yml", ".json"})
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """One key whose value differs; ``old`` or ``new`` is None where the key is not there."""
+
+    key: str
+    old: str | None
+    new: str | None
+
+    def __str__(self) -> str:
+        if self.old is None:
+            return f"{self.key} added: {self.new}"
+        if self.new is None:
+            return f"{self.key} removed: {self.old}"
+        return f"{self.key} {self.old} -> {self.new}"
+
+
+def is_keyed(name: str) -> bool:
+    """Whether a file called *name* is one that keys can be selected from."""
+    return _suffix(name) in KEYED_SUFFIXES
+
+
+def load_values(data: bytes, name: str) -> dict[str, Any]:
+    """Read a configuration file's *data*; its suffix says how. Raises ``ConfigError``."""
+    suffix = _suffix(name)
+    if suffix not in KEYED_SUFFIXES:
+        raise ConfigError(
+            f"'{name}' has no keys to select",
+            hint=f"keys are read from {', '.join(sorted(KEYED_SUFFIXES))}",
+            file=name,
+        )
+    try:
+        text = data.decode("utf-8-sig")
+        value = _PARSERS[suffix](text)
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(f"'{name}' cannot be read: {_first_line(exc)}", file=name) from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"'{name}' holds no keys at the top", file=name)
+    return value
+
+
+def _load_ini(text: str) -> dict[str, Any]:
+    from configparser import ConfigParser
+    from configparser import Error as IniError
+
+    # No section is called "\0": so DEFAULT is an ordinary one, and nothing is inherited.
+    parser = ConfigParser(default_section="\0", interpolation=None, strict=True, allow_no_value=True)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(text)
+    except IniError as exc:
+        raise ValueError(_first_line(exc)) from None
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+def _load_toml(text: str) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(text)
+
+
+def _load_yaml(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise ValueError(_first_line(exc)) from None
+
+
+_PARSERS: Mapping[str, Any] = {
+    ".ini": _load_ini,
+    ".cfg": _load_ini,
+    ".toml": _load_toml,
+    ".yaml": _load_yaml,
+    ".yml": _load_yaml,
+    ".json": json.loads,
+}
+
+
+def select(value: Any, key: str, name: str = "") -> Any:
+    """Give the value at the dotted *key*; a number selects from a list.
+
+    The longest name that exists wins where names hold dots themselves. Raises ``PathNotFound``.
+    """
+    found = _select(value, key.split("."))
+    if found is _MISSING:
+        raise PathNotFound(
+            f"'{name}#{key}' is not there: '{name}' has no such key",
+            hint="check the key",
+            path=f"{name}#{key}",
+        )
+    return found
+
+
+def _select(value: Any, parts: list[str]) -> Any:
+    if not parts:
+        return value
+    if isinstance(value, list):
+        if parts[0].isdecimal() and int(parts[0]) < len(value):
+            return _select(value[int(parts[0])], parts[1:])
+        return _MISSING
+    if not isinstance(value, dict):
+        return _MISSING
+    for count in range(len(parts), 0, -1):
+        name = ".".join(parts[:count])
+        for key in value:
+            if str(key) == name:
+                found = _select(value[key], parts[count:])
+                if found is not _MISSING:
+                    return found
+    return _MISSING
+
+
+def value_id(fmt: ObjectFormat, value: Any) -> ObjectId:
+    """Give the id of a configuration *value*: the hash of ``mlstore value 1`` and its canonical JSON.
+
+    What JSON without floats cannot say is tagged: ``{"$float": "0.1"}`` (Python's shortest repr),
+    ``{"$date": "2026-01-16"}``; a key that begins with ``$`` gets a second one.
+    """
+    return fmt.hash_bytes(encode_object("value", _plain(value)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {("$" if str(k).startswith("$") else "") + _key(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else {"$int": str(value)}
+    if isinstance(value, float):
+        return {"$float": repr(value)}
+    if hasattr(value, "isoformat"):
+        return {"$date": value.isoformat()}
+    return {f"${type(value).__name__}": repr(value)}
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) else f"${type(key).__name__}:{key}"
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    """Give every leaf of *value* as text, by its dotted key (list items by number)."""
+    if isinstance(value, dict) and value:
+        items = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list) and value:
+        items = [(str(number), item) for number, item in enumerate(value)]
+    else:
+        return {prefix: _leaf(value)}
+    found: dict[str, str] = {}
+    for key, item in items:
+        found |= flatten(item, f"{prefix}.{key}" if prefix else key)
+    return found
+
+
+def _leaf(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return value.isoformat() if hasattr(value, "isoformat") else repr(value)
+
+
+def diff_values(old: Any, new: Any, prefix: str = "") -> list[KeyChange]:
+    """Give the keys whose values differ, sorted; order and comments do not count.
+
+    A value that only changed its type (1000 and "1000") is told with its type.
+    """
+    before, after = flatten(old, prefix), flatten(new, prefix)
+    changes = [
+        KeyChange(key, before.get(key), after.get(key))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+    if not changes and _plain(old) != _plain(new):
+        changes = [
+            KeyChange(prefix or "(all)", f"{type(old).__name__} {old!r}", f"{type(new).__name__} {new!r}")
+        ]
+    return changes
+
+
+def _suffix(name: str) -> str:
+    base = name.rpartition("/")[2]
+    return "." + base.rpartition(".")[2].lower() if "." in base else ""
+
+
+def _first_line(exc: BaseException) -> str:
+    return str(exc).strip().partition("\n")[0].rstrip(":")

@@ -1,0 +1,132 @@
+"""``.mlstore/config``: the settings of one repository, TOML.
+
+``[core]`` has ``format`` (the version of the disk format, 1), ``object-format`` and ``fsync``;
+``[user]`` has ``name`` and ``email``. A key that this version does not know is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlstore.errors import ConfigError, UsageError
+
+CONFIG_NAME = "config"
+FORMAT_VERSION = 1
+
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z0-9_-]+)+\Z")
+_POSITION = re.compile(r"\(at line (\d+)")
+# What may not be changed once objects are named by it.
+_FIXED = frozenset({"core.format", "core.object-format"})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings, with the text they were read from (comments survive a change)."""
+
+    text: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> Config:
+        """Read the file's *text*; raises ``ConfigError``."""
+        try:
+            return cls(text, tomllib.loads(text))
+        except tomllib.TOMLDecodeError as exc:
+            raise toml_error(exc, CONFIG_NAME) from None
+
+    def get(self, key: str) -> Any:
+        """Give the value of ``section.key``, None when it is not set."""
+        value: Any = self.values
+        for part in key.split("."):
+            if not isinstance(value, dict) or part not in value:
+                return None
+            value = value[part]
+        return value
+
+    def get_text(self, key: str) -> str | None:
+        """Give the value of *key* as text; raises ``ConfigError`` when it is of another type."""
+        value = self.get(key)
+        if value is not None and not isinstance(value, str):
+            raise ConfigError(f"'{key}' in the configuration is not a string", file=CONFIG_NAME, key=key)
+        return value
+
+    def get_flag(self, key: str, default: bool) -> bool:
+        """Give the value of *key* as true or false."""
+        value = self.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise ConfigError(f"'{key}' in the configuration is not true or false", file=CONFIG_NAME, key=key)
+        return value
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Give every set key (``section.key``) with its value, sorted."""
+        return sorted(_flatten(self.values, ""))
+
+    def with_value(self, key: str, value: str | bool | int) -> Config:
+        """Give the settings with *key* set; raises ``UsageError`` for a key that cannot be set."""
+        import tomlkit
+
+        *sections, name = _split(key)
+        document = tomlkit.parse(self.text)
+        table: Any = document
+        for section in sections:
+            if section not in table:
+                table[section] = tomlkit.table()
+            table = table[section]
+            if not hasattr(table, "keys"):
+                raise UsageError(f"'{key}' cannot be set: '{section}' is a value, not a section")
+        table[name] = value
+        return Config.parse(tomlkit.dumps(document))
+
+    def without(self, key: str) -> Config:
+        """Give the settings with *key* not set; raises ``UsageError`` when it is not."""
+        import tomlkit
+
+        *sections, name = _split(key)
+        if self.get(key) is None:
+            raise UsageError(f"'{key}' is not set", hint="'mlstore config --list' shows what is")
+        document = tomlkit.parse(self.text)
+        table: Any = document
+        for section in sections:
+            table = table[section]
+        del table[name]
+        return Config.parse(tomlkit.dumps(document))
+
+
+def _split(key: str) -> list[str]:
+    if not _KEY.match(key):
+        raise UsageError(
+            f"'{key}' is not a configuration key", hint="write it as 'section.key', like 'user.name'"
+        )
+    if key in _FIXED:
+        raise UsageError(f"'{key}' cannot be changed: the ids of all objects depend on it")
+    return key.split(".")
+
+
+def _flatten(value: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, item in value.items():
+        if isinstance(item, dict):
+            found += _flatten(item, f"{prefix}{name}.")
+        else:
+            found.append((prefix + name, item))
+    return found
+
+
+def toml_error(exc: tomllib.TOMLDecodeError, file: str) -> ConfigError:
+    """Give *exc* as a ``ConfigError`` that names the file and the line."""
+    text = str(exc)
+    found = _POSITION.search(text)
+    line = int(found.group(1)) if found else None
+    reason = text.partition(" (at ")[0]
+    where = f"{file}:{line}" if line else file
+    return ConfigError(
+        f"'{where}' is not valid TOML: {reason[:1].lower()}{reason[1:]}",
+        hint="mend the line, then try again",
+        file=file,
+        line=line,
+    )

@@ -1,0 +1,106 @@
+"""Single files of the store: replaced whole, appended line by line, removed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from mlstore.durable.errors import storage_errors
+from mlstore.durable.sync import sync_folder
+from mlstore.hashing import BytesLike
+
+CREATE = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def write_all(fd: int, data: BytesLike) -> None:
+    """Write every byte of *data*: one ``write`` may take less than it was given."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def make_folder(folder: Path, *, fsync: bool = True) -> None:
+    """Create *folder* and what is missing above it, durably; fine when it is there."""
+    if folder.is_dir():
+        return
+    with storage_errors(folder):
+        make_folder(folder.parent, fsync=fsync)
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            return
+        if fsync:
+            sync_folder(folder.parent)
+
+
+def replace_file(path: Path, data: bytes, *, scratch: Path, fsync: bool = True, mode: int = 0o666) -> None:
+    """Make *path* hold *data*: readers see the old bytes or the new ones, never a mix.
+
+    The bytes are written into the folder *scratch* (same file system) first. Raises ``StorageError``;
+    *path* is then unchanged.
+    """
+    make_folder(path.parent, fsync=fsync)
+    temporary = scratch / f"file-{secrets.token_hex(8)}"
+    with storage_errors(path):
+        scratch.mkdir(exist_ok=True)
+        fd = os.open(temporary, CREATE, mode)
+        try:
+            try:
+                write_all(fd, data)
+                if fsync:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        if fsync:
+            sync_folder(path.parent)
+
+
+def append_line(path: Path, line: bytes, *, fsync: bool = True) -> None:
+    """Append *line* (no line break in it) to *path*, durably.
+
+    A tail without line break, left by a writer that died, is closed first so that it can never run
+    into the new line; readers skip lines that they cannot parse.
+    """
+    make_folder(path.parent, fsync=fsync)
+    with storage_errors(path):
+        created = not path.exists()
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o666)
+        try:
+            size = os.fstat(fd).st_size
+            if size and _last_byte(fd, size) != b"\n":
+                line = b"\n" + line
+            write_all(fd, line + b"\n")
+            if fsync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        if created and fsync:
+            sync_folder(path.parent)
+
+
+def _last_byte(fd: int, size: int) -> bytes:
+    os.lseek(fd, size - 1, os.SEEK_SET)
+    return os.read(fd, 1)
+
+
+def remove_file(path: Path, *, fsync: bool = True) -> None:
+    """Remove *path*, durably; fine when it is gone."""
+    with storage_errors(path):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        if fsync:
+            sync_folder(path.parent)

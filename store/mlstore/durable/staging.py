@@ -1,0 +1,176 @@
+"""Many files made visible at once: written aside, synced together, then given their names.
+
+A ``Staging`` is a folder of its own under ``.mlstore/tmp``. Its owner holds a lock inside it; a folder
+whose lock nobody holds belongs to a dead process, and ``sweep`` removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+
+from mlstore.durable.errors import storage_errors
+from mlstore.durable.files import CREATE, write_all
+from mlstore.durable.locks import try_lock
+from mlstore.durable.sync import sync_file_system, sync_folder
+from mlstore.hashing import BytesLike
+
+_LOCK_NAME = "owner.lock"
+_UNLOCKED_GRACE = 3600.0
+# From this many files on, one syncfs beats one fsync each.
+_BATCH_FROM = 4
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
+
+
+class StagedFile:
+    """A new file in a staging folder, open for writing."""
+
+    __slots__ = ("fd", "path")
+
+    def __init__(self, path: Path, mode: int) -> None:
+        self.path = path
+        self.fd = os.open(path, CREATE, mode)
+
+    def write(self, data: BytesLike) -> None:
+        """Append *data*."""
+        write_all(self.fd, data)
+
+    def close(self) -> None:
+        """Close the file; it stays where it is until it is published."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+class Staging:
+    """A folder for files that are not yet visible; everything left in it is dropped at the end.
+
+    *fsync* False leaves out every sync: for throw-away stores.
+    """
+
+    def __init__(self, scratch: Path, *, fsync: bool = True) -> None:
+        self._scratch = scratch
+        self._fsync = fsync
+        self._folder: Path | None = None
+        self._lock = -1
+        self._count = 0
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+    def new_file(self, mode: int = 0o444) -> StagedFile:
+        """Open a new file; raises ``StorageError``."""
+        with storage_errors(self._scratch):
+            if self._folder is None:
+                self._folder = self._open_folder()
+            self._count += 1
+            return StagedFile(self._folder / f"{self._count:x}", mode)
+
+    def _open_folder(self) -> Path:
+        self._scratch.mkdir(exist_ok=True)
+        folder = self._scratch / f"staging-{secrets.token_hex(8)}"
+        folder.mkdir()
+        self._lock = os.open(folder / _LOCK_NAME, CREATE, 0o600)
+        try_lock(self._lock)
+        return folder
+
+    def publish(self, moves: Iterable[tuple[Path, Path]], *, is_corrupt: Callable[[Path], bool]) -> None:
+        """Give staged files their final names: ``(staged, final)`` pairs, all or (after a crash) some.
+
+        A final name that exists is left alone, unless *is_corrupt* says that its bytes are damaged:
+        then the good copy takes its place. Raises ``StorageError``.
+        """
+        pairs = list(moves)
+        if not pairs or self._folder is None:
+            return
+        with storage_errors(self._scratch):
+            self._sync_files([staged for staged, _ in pairs])
+            touched: set[Path] = set()
+            for staged, final in pairs:
+                if final.parent not in touched and not final.parent.is_dir():
+                    final.parent.mkdir(parents=True, exist_ok=True)
+                    touched.add(final.parent.parent)
+                touched.add(final.parent)
+                _give_name(staged, final, is_corrupt)
+            self._sync_names(touched, len(pairs))
+
+    def _sync_files(self, files: list[Path]) -> None:
+        if not self._fsync or (len(files) >= _BATCH_FROM and sync_file_system(self._scratch)):
+            return
+        for path in files:
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def _sync_names(self, folders: set[Path], count: int) -> None:
+        if not self._fsync or (count >= _BATCH_FROM and sync_file_system(self._scratch)):
+            return
+        for folder in sorted(folders):
+            sync_folder(folder)
+
+    def discard(self) -> None:
+        """Drop what was not published."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _give_name(staged: Path, final: Path, is_corrupt: Callable[[Path], bool]) -> None:
+    try:
+        os.link(staged, final)
+    except FileExistsError:
+        if is_corrupt(final):
+            os.replace(staged, final)
+            return
+    except OSError as exc:
+        if exc.errno not in _NO_LINKS:
+            raise
+        if not final.exists() or is_corrupt(final):
+            os.replace(staged, final)  # a file system without hard links
+            return
+    os.unlink(staged)
+
+
+def sweep(scratch: Path) -> None:
+    """Remove what dead processes left in *scratch*; never fails, never touches what is in use."""
+    try:
+        names = os.listdir(scratch)
+    except OSError:
+        return
+    for name in names:
+        path = scratch / name
+        try:
+            if _abandoned(path):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+        except OSError:
+            continue
+
+
+def _abandoned(path: Path) -> bool:
+    if not path.is_dir():
+        return time.time() - path.stat().st_mtime > _UNLOCKED_GRACE
+    try:
+        fd = os.open(path / _LOCK_NAME, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        # Its owner may be between making the folder and locking it.
+        return time.time() - path.stat().st_mtime > _UNLOCKED_GRACE
+    try:
+        return try_lock(fd)
+    finally:
+        os.close(fd)

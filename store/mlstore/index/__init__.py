@@ -1,0 +1,7 @@
+"""The index: what the next commit will hold, with a stat cache so that unchanged files are not read."""
+
+from mlstore.index.codec import decode_index, encode_index
+from mlstore.index.index import Index
+from mlstore.index.table import IndexEntry, StatData
+
+__all__ = ["Index", "IndexEntry", "StatData", "decode_index", "encode_index"]

@@ -1,0 +1,111 @@
+"""The index in memory: columns, because one object per file would cost more than all else."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from dataclasses import dataclass, field
+from typing import Final
+
+from mlstore.hashing import ObjectId
+from mlstore.model.tree import EntryKind, TreeEntry
+
+FILE: Final = 0
+EXECUTABLE: Final = 1
+_KINDS: tuple[EntryKind, ...] = ("file", "executable")
+
+
+@dataclass(frozen=True, slots=True)
+class StatData:
+    """What ``stat`` said of a file when it was last hashed: times in ns, size in bytes."""
+
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    size: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> StatData:
+        """Take it from a stat result."""
+        return cls(status.st_mtime_ns, status.st_ctime_ns, status.st_ino & 0x7FFFFFFFFFFFFFFF, status.st_size)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One tracked file.
+
+    ``size`` (bytes) and ``checksum`` (xxh3-128, 16 bytes) are those of the content that ``id`` names.
+    ``stat`` None means that nothing is known about the file in the worktree: look at its content.
+    """
+
+    path: str
+    kind: EntryKind
+    id: ObjectId
+    size: int
+    checksum: bytes
+    stat: StatData | None
+
+    def as_tree_entry(self) -> TreeEntry:
+        """Give it as an entry of a snapshot (the name is the whole path)."""
+        return TreeEntry(self.path, self.kind, self.id, self.size)
+
+
+@dataclass(slots=True)
+class Table:
+    """The columns of an index, row by row in the order of paths.
+
+    ``tree`` is the tree that the rows are known to equal, so that nobody has to read it to compare.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    mtimes: array[int] = field(default_factory=lambda: array("q"))
+    ctimes: array[int] = field(default_factory=lambda: array("q"))
+    inodes: array[int] = field(default_factory=lambda: array("q"))
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    kinds: bytearray = field(default_factory=bytearray)
+    ids: bytearray = field(default_factory=bytearray)
+    checksums: bytearray = field(default_factory=bytearray)
+    tree: ObjectId | None = None
+
+    def append(self, entry: IndexEntry) -> None:
+        """Add *entry* as the last row."""
+        stat = entry.stat
+        self.paths.append(entry.path)
+        # No stat data is stored as mtime 0: no file that is looked at again has it and a ctime of 0.
+        self.mtimes.append(stat.mtime_ns if stat else 0)
+        self.ctimes.append(stat.ctime_ns if stat else 0)
+        self.inodes.append(stat.inode if stat else 0)
+        self.sizes.append(entry.size)
+        self.kinds.append(_KINDS.index(entry.kind))
+        self.ids += bytes.fromhex(entry.id)
+        self.checksums += entry.checksum
+
+    def copy_row(self, other: Table, row: int) -> None:
+        """Add row *row* of *other* as the last row."""
+        self.paths.append(other.paths[row])
+        self.mtimes.append(other.mtimes[row])
+        self.ctimes.append(other.ctimes[row])
+        self.inodes.append(other.inodes[row])
+        self.sizes.append(other.sizes[row])
+        self.kinds.append(other.kinds[row])
+        self.ids += other.ids[32 * row : 32 * row + 32]
+        self.checksums += other.checksums[16 * row : 16 * row + 16]
+
+    def entry(self, row: int) -> IndexEntry:
+        """Give row *row* as an entry."""
+        size = self.sizes[row]
+        stat = None
+        if self.mtimes[row] or self.ctimes[row]:
+            stat = StatData(self.mtimes[row], self.ctimes[row], self.inodes[row], size)
+        return IndexEntry(
+            path=self.paths[row],
+            kind=_KINDS[self.kinds[row]],
+            id=ObjectId(self.ids[32 * row : 32 * row + 32].hex()),
+            size=size,
+            checksum=bytes(self.checksums[16 * row : 16 * row + 16]),
+            stat=stat,
+        )
+
+    def forget_stat(self, row: int) -> None:
+        """Drop what is known about the file of *row*: its content will be looked at."""
+        self.mtimes[row] = self.ctimes[row] = self.inodes[row] = 0

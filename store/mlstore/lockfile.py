@@ -1,0 +1,119 @@
+"""``mlstore.lock``: the pinned pipelines, kept in git. It is the anchor outside the store.
+
+A hash chain alone proves only that it agrees with itself; whoever rewrites all of it has a valid chain
+again. The lock names the golden commit, its lineage and height in a file that lives elsewhere.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlstore.config import toml_error
+from mlstore.errors import ConfigError
+from mlstore.hashing import OBJECT_FORMATS, ObjectId, is_object_id
+
+LOCK_NAME = "mlstore.lock"
+_VERSION = 1
+_HEAD = """\
+# Written by 'mlstore tag --golden' and checked by 'mlstore verify'.
+# Keep this file in git: it is the proof, outside the store, of which pipeline is golden.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One pinned pipeline: the commit, its lineage (None before any stage), height, and stages' lineages."""
+
+    name: str
+    commit: ObjectId
+    lineage: ObjectId | None
+    height: int
+    stages: dict[str, ObjectId] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """All of ``mlstore.lock``."""
+
+    object_format: str
+    pins: dict[str, Pin] = field(default_factory=dict)
+
+    def with_pin(self, pin: Pin) -> Lock:
+        """Give the lock with *pin* added or replaced."""
+        return Lock(self.object_format, {**self.pins, pin.name: pin})
+
+    def without(self, name: str) -> Lock:
+        """Give the lock without the pin called *name*."""
+        return Lock(self.object_format, {key: pin for key, pin in self.pins.items() if key != name})
+
+
+def render_lock(lock: Lock) -> str:
+    """Give the file's text: pins and stages sorted by name, so that a diff in git shows what moved."""
+    lines = [_HEAD + f"version = {_VERSION}", f'object-format = "{lock.object_format}"']
+    for name, pin in sorted(lock.pins.items()):
+        lines += ["", f"[pins.{_quote(name)}]", f'commit = "{pin.commit}"']
+        if pin.lineage is not None:
+            lines.append(f'lineage = "{pin.lineage}"')
+        lines.append(f"height = {pin.height}")
+        if pin.stages:
+            lines += ["", f"[pins.{_quote(name)}.stages]"]
+            lines += [f'{_quote(stage)} = "{lineage}"' for stage, lineage in sorted(pin.stages.items())]
+    return "\n".join(lines) + "\n"
+
+
+def parse_lock(text: str) -> Lock:
+    """Read the file's *text*; raises ``ConfigError``."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise toml_error(exc, LOCK_NAME) from None
+    if raw.get("version") != _VERSION:
+        raise _bad("version", f"is not {_VERSION}")
+    if raw.get("object-format") not in OBJECT_FORMATS:
+        raise _bad("object-format", f"is none of {', '.join(OBJECT_FORMATS)}")
+    pins = raw.get("pins", {})
+    if not isinstance(pins, dict):
+        raise _bad("pins", "is not a table")
+    return Lock(raw["object-format"], {name: _parse_pin(name, value) for name, value in pins.items()})
+
+
+def _parse_pin(name: str, value: Any) -> Pin:
+    where = f"pins.{name}"
+    if not isinstance(value, dict):
+        raise _bad(where, "is not a table")
+    stages = value.get("stages", {})
+    if not isinstance(stages, dict):
+        raise _bad(f"{where}.stages", "is not a table")
+    height = value.get("height")
+    if type(height) is not int or height < 0:
+        raise _bad(f"{where}.height", "is not a height")
+    return Pin(
+        name,
+        _id(value.get("commit"), f"{where}.commit"),
+        None if "lineage" not in value else _id(value["lineage"], f"{where}.lineage"),
+        height,
+        {stage: _id(lineage, f"{where}.stages.{stage}") for stage, lineage in stages.items()},
+    )
+
+
+def _id(value: object, where: str) -> ObjectId:
+    if not is_object_id(value):
+        raise _bad(where, "is not an object id")
+    return ObjectId(str(value))
+
+
+def _bad(key: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"'{LOCK_NAME}': '{key}' {reason}",
+        hint="restore the file from git, or write it anew with 'mlstore tag --golden'",
+        file=LOCK_NAME,
+        key=key,
+    )
+
+
+def _quote(name: str) -> str:
+    import json
+
+    return name if name.isascii() and name.replace("-", "").replace("_", "").isalnum() else json.dumps(name)

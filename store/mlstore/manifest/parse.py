@@ -1,0 +1,162 @@
+"""Reading ``mlstore.toml``: every complaint names the file, the line and the key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any, NoReturn
+
+from mlstore.config import toml_error
+from mlstore.errors import ConfigError, InvalidPath
+from mlstore.manifest.spec import InputSpec, Manifest, StageSpec
+from mlstore.model.commit import STAGE_NAME
+from mlstore.model.paths import validate_path
+from mlstore.model.patterns import has_magic
+
+MANIFEST_NAME = "mlstore.toml"
+
+_TOP_LEVEL = ("stages", "gate", "storage", "remotes")
+_STAGE_KEYS = ("command", "inputs", "outputs")
+_SHELL = ("sh", "-c")
+_KEY_PATH = re.compile(r"[^\s.#][^.#]*(\.[^.#]+)*\Z")
+
+
+def parse_manifest(text: str, name: str = MANIFEST_NAME) -> Manifest:
+    """Read the file's *text*; raises ``ConfigError`` with ``file``, ``line`` and ``key`` in its data."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise toml_error(exc, name) from None
+    return _Reader(text, name, raw).read()
+
+
+class _Reader:
+    def __init__(self, text: str, name: str, raw: dict[str, Any]) -> None:
+        self._lines = text.splitlines()
+        self._name = name
+        self._raw = raw
+
+    def read(self) -> Manifest:
+        for key in self._raw:
+            if key not in _TOP_LEVEL:
+                self._unknown(key, key, _TOP_LEVEL)
+        stages = self._raw.get("stages", {})
+        if not isinstance(stages, dict):
+            self._fail("'stages' is not a table", "write each stage as [stages.NAME]", "stages")
+        return Manifest({name: self._stage(name, value) for name, value in stages.items()}, self._raw)
+
+    def _stage(self, name: str, value: object) -> StageSpec:
+        where = f"stages.{name}"
+        if not STAGE_NAME.match(name):
+            self._fail(
+                f"{name!r} cannot be the name of a stage", "use letters, digits, '-', '_' and '.'", where
+            )
+        if not isinstance(value, dict):
+            self._fail(f"'{where}' is not a table", f"write it as [{where}]", where)
+        for key in value:
+            if key not in _STAGE_KEYS:
+                self._unknown(key, f"{where}.{key}", _STAGE_KEYS)
+        command, shell = self._command(value.get("command"), f"{where}.command")
+        inputs = tuple(self._input(text, f"{where}.inputs") for text in self._texts(value, where, "inputs"))
+        outputs = tuple(
+            self._pattern(text, f"{where}.outputs") for text in self._texts(value, where, "outputs")
+        )
+        if not outputs:
+            self._fail(
+                f"stage '{name}' declares no outputs",
+                "name the files that it writes: without them nothing is proved",
+                where,
+            )
+        return StageSpec(name, command, shell, inputs, outputs, self._line(where))
+
+    def _command(self, value: Any, key: str) -> tuple[tuple[str, ...], bool]:
+        if isinstance(value, str) and value.strip() and "\0" not in value:
+            return (*_SHELL, value), True
+        texts = isinstance(value, list) and all(isinstance(v, str) and "\0" not in v for v in value)
+        if texts and value and value[0]:
+            return tuple(value), False
+        what = "is missing" if value is None else "is neither a text nor a list of texts"
+        raise self._error(f"'{key}' {what}", 'write for instance command = ["python", "train.py"]', key)
+
+    def _texts(self, stage: dict[str, Any], where: str, key: str) -> list[str]:
+        value = stage.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self._fail(
+                f"'{where}.{key}' is not a list of texts",
+                f'write for instance {key} = ["data/raw.csv"]',
+                f"{where}.{key}",
+            )
+        if len(set(value)) != len(value):
+            twice = next(item for item in value if value.count(item) > 1)
+            self._fail(f"'{where}.{key}' names '{twice}' twice", "name it once", f"{where}.{key}")
+        return value
+
+    def _input(self, text: str, key: str) -> InputSpec:
+        pattern, hash_sign, selected = text.partition("#")
+        self._pattern(pattern, key)
+        if not hash_sign:
+            return InputSpec(text, pattern, None)
+        if not _KEY_PATH.match(selected):
+            self._fail(
+                f"'{text}' in '{key}' has no usable key behind the '#'",
+                "write for instance config.ini#section.option",
+                key,
+            )
+        if has_magic(pattern):
+            self._fail(f"'{text}' in '{key}' selects a key from a pattern", "name one file", key)
+        return InputSpec(text, pattern, selected)
+
+    def _pattern(self, text: str, key: str) -> str:
+        plain = text.rstrip("/")
+        try:
+            # Wildcards are no part of a name: judge the pattern as if they were letters.
+            validate_path(re.sub(r"[*?\[\]!]", "x", plain))
+        except InvalidPath as exc:
+            reason = exc.message.partition(": ")[2]
+            self._fail(
+                f"'{text}' in '{key}' is not a path inside the repository: {reason}",
+                "write it relative to mlstore.toml, with '/' between folders",
+                key,
+            )
+        if "#" in plain:
+            self._fail(f"'{text}' in '{key}' holds a '#'", "only inputs may select a key", key)
+        return text
+
+    def _unknown(self, word: str, key: str, known: tuple[str, ...]) -> NoReturn:
+        from difflib import get_close_matches
+
+        close = get_close_matches(word, known, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
+        self._fail(f"'{key}' is not known", hint, key)
+
+    def _fail(self, message: str, hint: str, key: str) -> NoReturn:
+        raise self._error(message, hint, key)
+
+    def _error(self, message: str, hint: str, key: str) -> ConfigError:
+        line = self._line(key)
+        return ConfigError(
+            f"'{self._name}:{line}': {message}", hint=hint, file=self._name, line=line, key=key
+        )
+
+    def _line(self, key: str) -> int:
+        """Find the line on which *key* (dotted) stands; its table's header where it has none, else 1."""
+        table, _, last = key.rpartition(".")
+        start = self._find(_header(key), 0) or self._find(_header(table), 0)
+        if start is None:
+            top = re.escape(key.partition(".")[0])
+            start = self._find(re.compile(rf"\s*\[?\s*[\"']?{top}\b"), 0) or 0
+        if _header(key).match(self._lines[start] if self._lines else ""):
+            return start + 1
+        own = self._find(re.compile(rf"\s*[\"']?{re.escape(last)}[\"']?\s*="), start)
+        return (own if own is not None else start) + 1
+
+    def _find(self, pattern: re.Pattern[str], start: int) -> int | None:
+        for number, line in enumerate(self._lines[start:], start):
+            if pattern.match(line):
+                return number
+        return None
+
+
+def _header(table: str) -> re.Pattern[str]:
+    parts = [rf"[\"']?{re.escape(part)}[\"']?" for part in table.split(".", 1)]
+    return re.compile(r"\s*\[\[?\s*" + r"\s*\.\s*".join(parts) + r"\s*\]\]?")

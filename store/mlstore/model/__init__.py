@@ -1,0 +1,35 @@
+"""Pure values and their canonical bytes: trees, commits, tags, lineage, repository paths.
+
+Nothing here touches a disk. Every codec is strict: ``encode(decode(data)) == data`` or it raises.
+"""
+
+from mlstore.model.canonical import canonical_json
+from mlstore.model.commit import Commit, Person, StageRecord, decode_commit, encode_commit
+from mlstore.model.lineage import compute_lineage
+from mlstore.model.paths import collision_key, parents_of, validate_component, validate_path
+from mlstore.model.tag import Tag, decode_tag, encode_tag
+from mlstore.model.times import format_time, parse_time
+from mlstore.model.tree import Tree, TreeEntry, decode_tree, encode_tree
+
+__all__ = [
+    "Commit",
+    "Person",
+    "StageRecord",
+    "Tag",
+    "Tree",
+    "TreeEntry",
+    "canonical_json",
+    "collision_key",
+    "compute_lineage",
+    "decode_commit",
+    "decode_tag",
+    "decode_tree",
+    "encode_commit",
+    "encode_tag",
+    "encode_tree",
+    "format_time",
+    "parents_of",
+    "parse_time",
+    "validate_component",
+    "validate_path",
+]

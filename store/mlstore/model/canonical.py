@@ -1,0 +1,63 @@
+"""Canonical JSON: one value, one sequence of bytes.
+
+UTF-8, keys sorted by code point, no white space, no floats, no duplicate keys, integers within 64
+bits. A reader that re-encodes what it decoded and compares the bytes has checked all of that at once.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from mlstore.errors import DecodeError
+
+MAX_INTEGER = 2**63 - 1
+_MAX_DIGITS = 20
+
+
+def canonical_json(value: object) -> bytes:
+    """Encode *value* (dict, list, str, int, bool, None); raises ``ValueError`` for anything else."""
+    text = json.dumps(
+        value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=_refuse
+    )
+    return text.encode("utf-8")
+
+
+def encode_object(kind: str, value: object) -> bytes:
+    """Give an object's exact bytes: the line ``mlstore KIND 1`` and *value* as canonical JSON."""
+    try:
+        return f"mlstore {kind} 1\n".encode() + canonical_json(value)
+    except UnicodeEncodeError:
+        raise DecodeError(f"a {kind} holds text that is not valid unicode") from None
+
+
+def decode_object(kind: str, data: bytes) -> dict[str, Any]:
+    """Take an object's bytes apart; raises ``DecodeError`` unless they are canonical."""
+    header = f"mlstore {kind} 1\n".encode()
+    if not data.startswith(header):
+        raise DecodeError(f"not a {kind}: the first line is not 'mlstore {kind} 1'")
+    body = data[len(header) :]
+    try:
+        value = json.loads(
+            body.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse, parse_int=_integer
+        )
+        again = canonical_json(value)
+    except RecursionError:
+        raise DecodeError(f"not a {kind}: nested too deeply") from None
+    except ValueError as exc:
+        raise DecodeError(f"not a {kind}: {exc}") from None
+    if again != body:
+        raise DecodeError(f"not a {kind}: its bytes are not in canonical form")
+    if not isinstance(value, dict):
+        raise DecodeError(f"not a {kind}: not a JSON object")
+    return value
+
+
+def _refuse(value: object) -> NoReturn:
+    raise ValueError(f"{str(value)[:40]!r} is not allowed in canonical JSON")
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS or not -MAX_INTEGER <= (number := int(text)) <= MAX_INTEGER:
+        raise ValueError("an integer is out of range")
+    return number

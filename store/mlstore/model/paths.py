@@ -1,0 +1,87 @@
+"""Which paths a tree may hold: checked when something is added, and again before anything is written.
+
+A repository path is relative, UTF-8, with ``/`` between components. What would step out of the
+worktree, reach into ``.mlstore`` or ``.git`` on any platform (HFS+ ignorable characters and NTFS short
+names included), or forge a line on a terminal is refused everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from mlstore.errors import InvalidPath
+
+MAX_COMPONENT = 255
+MAX_PATH = 4096
+
+# Control characters, DEL, C1, backslash, and colon (drive prefixes, NTFS streams).
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\:/]")
+# HFS+ ignores these when it compares names, so '.g<U+200C>it' is '.git' there.
+_HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_SHORT_NAME = re.compile(r"(?:mlstor|git)~\d+\Z")
+_RESERVED = frozenset({".mlstore", ".git"})
+_SIMPLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]*\Z")
+
+
+def validate_component(name: str) -> str:
+    """Give *name* back when a tree entry may be called so; raises ``InvalidPath``."""
+    if len(name) <= 60 and _SIMPLE.match(name) and name[-1] != ".":
+        return name  # the common case: plain ASCII, not hidden, no short name
+    reason = _refusal(name)
+    if reason:
+        raise InvalidPath(
+            f"{name[:80]!r} cannot be the name of a file in a repository: {reason}",
+            hint="rename it, or list it in .mlstoreignore",
+            path=name,
+        )
+    return name
+
+
+def _refusal(name: str) -> str | None:
+    if name in ("", ".", ".."):
+        return "it is empty or a dot name"
+    if _FORBIDDEN.search(name):
+        return "it holds a control character, a slash, a backslash or a colon"
+    try:
+        encoded = name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "it is not valid UTF-8"
+    if len(encoded) > MAX_COMPONENT:
+        return f"it is longer than {MAX_COMPONENT} bytes"
+    plain = _HFS_IGNORED.sub("", name).rstrip(". ").casefold()
+    if plain in _RESERVED or _SHORT_NAME.match(plain):
+        return "'.mlstore' and '.git' are reserved"
+    return None
+
+
+def validate_path(path: str) -> str:
+    """Give *path* back when every component is allowed; raises ``InvalidPath``."""
+    if len(path) > MAX_PATH or len(path.encode("utf-8", "surrogatepass")) > MAX_PATH:
+        raise InvalidPath(f"'{path[:60]}...' is longer than {MAX_PATH} bytes", path=path)
+    for name in path.split("/"):
+        try:
+            validate_component(name)
+        except InvalidPath as exc:
+            raise InvalidPath(
+                f"{path[:200]!r} cannot be in a repository: {exc.message.partition(': ')[2]}",
+                hint=exc.hint,
+                path=path,
+            ) from None
+    return path
+
+
+def collision_key(path: str) -> str:
+    """Give what *path* is on a file system that folds case and normalises unicode (macOS, Windows)."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def parents_of(path: str) -> list[str]:
+    """Give the folders above *path*, nearest first: ``a/b/c`` -> ``["a/b", "a"]``."""
+    found = []
+    while (cut := path.rfind("/")) >= 0:
+        path = path[:cut]
+        found.append(path)
+    return found

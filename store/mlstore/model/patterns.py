@@ -1,0 +1,58 @@
+"""Path patterns as ``mlstore.toml`` and the command line use them.
+
+``*`` and ``?`` stay within a component, ``**`` spans components, ``[abc]`` is one character of a set.
+A pattern without any of these names a file, or a folder and all below it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_MAGIC = re.compile(r"[*?\[]")
+_SET = re.compile(r"\[(!?)(\]?[^]/]*)\]")
+
+
+def has_magic(pattern: str) -> bool:
+    """Whether *pattern* holds a wildcard."""
+    return _MAGIC.search(pattern) is not None
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether the repository path *path* fits *pattern*."""
+    return _compile(pattern).match(path) is not None
+
+
+def fixed_part(pattern: str) -> str:
+    """Give the folder (or file) that every match of *pattern* lies in: ``a/b/*.csv`` -> ``a/b``."""
+    found = _MAGIC.search(pattern)
+    return pattern.rstrip("/") if found is None else pattern[: found.start()].rpartition("/")[0]
+
+
+@lru_cache(maxsize=1024)
+def _compile(pattern: str) -> re.Pattern[str]:
+    pattern = pattern.rstrip("/")
+    if pattern in ("", "."):
+        return re.compile("")
+    out = []
+    at = 0
+    while at < len(pattern):
+        text, at = _translate(pattern, at)
+        out.append(text)
+    return re.compile("(?s:" + "".join(out) + r")(?:/.*)?\Z", re.DOTALL)
+
+
+def _translate(pattern: str, at: int) -> tuple[str, int]:
+    char = pattern[at]
+    if pattern.startswith("**/", at) and (at == 0 or pattern[at - 1] == "/"):
+        return "(?:[^/]+/)*", at + 3
+    if pattern.startswith("**", at):
+        return ".*", at + 2
+    if char == "*":
+        return "[^/]*", at + 1
+    if char == "?":
+        return "[^/]", at + 1
+    if char == "[" and (found := _SET.match(pattern, at)):
+        body = found.group(2).replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
+        return f"(?!/)[{'^' if found.group(1) else ''}{body.replace(']', chr(92) + ']')}]", found.end()
+    return re.escape(char), at + 1

@@ -1,0 +1,94 @@
+"""Loose objects: one file each, ``ab/cdef...``, the exact bytes, mode 0444.
+
+``b3sum`` (or ``sha256sum``) over them agrees with their names.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlstore.durable import storage_error
+from mlstore.errors import CorruptObject, ObjectNotFound
+from mlstore.hashing import ObjectId, is_object_id
+
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class LooseObjects:
+    """The folder of loose objects."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, object_id: ObjectId) -> Path:
+        """Where the object stands, or would stand."""
+        return self.root / object_id[:2] / object_id[2:]
+
+    def contains(self, object_id: ObjectId) -> bool:
+        """Whether there is a file for the object; says nothing about its bytes."""
+        return os.path.lexists(self.path(object_id))
+
+    def open(self, object_id: ObjectId) -> int:
+        """Give a descriptor open for reading; raises ``ObjectNotFound``. A symlink is not followed."""
+        path = self.path(object_id)
+        try:
+            return os.open(path, _READ)
+        except (FileNotFoundError, NotADirectoryError):
+            raise missing(object_id) from None
+        except OSError as exc:
+            if exc.errno == errno.ELOOP:
+                raise CorruptObject(f"object '{object_id}' is a symlink, not a file", id=object_id) from None
+            raise storage_error(exc, path) from exc
+
+    def size(self, object_id: ObjectId) -> int:
+        """Give the number of bytes on disk; raises ``ObjectNotFound``."""
+        try:
+            return os.lstat(self.path(object_id)).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            raise missing(object_id) from None
+
+    def ids(self, prefix: str = "") -> Iterator[ObjectId]:
+        """Give the ids that begin with *prefix*, in order. Files with other names are no objects."""
+        for folder in self._folders(prefix[:2]):
+            for name in sorted(_listdir(self.root / folder)):
+                object_id = folder + name
+                if object_id.startswith(prefix) and is_object_id(object_id):
+                    yield ObjectId(object_id)
+
+    def _folders(self, prefix: str) -> list[str]:
+        if len(prefix) == 2:
+            return [prefix]
+        return sorted(name for name in _listdir(self.root) if len(name) == 2 and name.startswith(prefix))
+
+    def strangers(self) -> Iterator[Path]:
+        """Give the files that do not belong here: wrong names, links, folders."""
+        for folder in sorted(_listdir(self.root)):
+            base = self.root / folder
+            if base.is_symlink() or not base.is_dir():
+                yield base
+                continue
+            if folder == "pack":
+                continue
+            for name in sorted(_listdir(base)):
+                path = base / name
+                if not is_object_id(folder + name) or path.is_symlink() or not path.is_file():
+                    yield path
+
+
+def missing(object_id: ObjectId) -> ObjectNotFound:
+    """Give the error for an object that is not there."""
+    return ObjectNotFound(
+        f"object '{object_id}' is missing",
+        hint="'mlstore fsck' lists who needs it; 'mlstore add' of a good copy heals it",
+        id=object_id,
+    )
+
+
+def _listdir(path: Path) -> list[str]:
+    try:
+        return os.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

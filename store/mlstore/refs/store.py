@@ -1,0 +1,201 @@
+"""Refs on disk: ``HEAD`` and ``refs/**``, each a file with one line."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlstore.durable import make_folder, remove_file, replace_file, storage_errors
+from mlstore.errors import CorruptFile, InvalidRef, RefNotFound, Refused
+from mlstore.hashing import ObjectId, is_object_id
+from mlstore.refs.names import BRANCHES, validate_ref
+from mlstore.refs.reflog import ReflogEntry, append_entry, read_entries
+
+_SYMBOLIC = "ref: "
+_LONGEST = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where HEAD stands: on a branch (short name) or detached (None); no commit yet is None."""
+
+    branch: str | None
+    commit: ObjectId | None
+
+
+class RefStore:
+    """The refs of one repository.
+
+    Callers that write hold the repository's write lock; ``old`` makes each move a compare and swap
+    all the same. The reflog line is written before the ref moves: a crash between the two leaves a
+    line about a move that did not happen, never a move without its line.
+    """
+
+    def __init__(self, root: Path, *, scratch: Path, fsync: bool = True) -> None:
+        self._root = root
+        self._scratch = scratch
+        self._fsync = fsync
+
+    # reading
+
+    def head(self) -> Head:
+        """Give HEAD; raises ``CorruptFile`` when it is neither a branch nor an id."""
+        line = self._read_line(self._root / "HEAD")
+        if line is None:
+            raise CorruptFile("'HEAD' is missing", hint="'mlstore reflog' knows where it was", path="HEAD")
+        if line.startswith(_SYMBOLIC):
+            name = line.removeprefix(_SYMBOLIC)
+            if not name.startswith(BRANCHES):
+                raise CorruptFile(f"'HEAD' points to {name[:80]!r}, which is no branch", path="HEAD")
+            return Head(name.removeprefix(BRANCHES), self.read(name))
+        if not is_object_id(line):
+            raise CorruptFile("'HEAD' holds neither a branch nor an object id", path="HEAD")
+        return Head(None, ObjectId(line))
+
+    def read(self, name: str) -> ObjectId | None:
+        """Give the id that *name* (``refs/...``) points to, None when there is no such ref."""
+        line = self._read_line(self._path(name))
+        if line is None:
+            return None
+        if not is_object_id(line):
+            raise CorruptFile(f"'{name}' does not hold an object id", path=name)
+        return ObjectId(line)
+
+    def all(self, prefix: str = "refs/") -> dict[str, ObjectId]:
+        """Give every ref below *prefix* (``refs/heads/``), sorted by name."""
+        found = {}
+        for name in self.names(prefix):
+            object_id = self.read(name)
+            if object_id is not None:
+                found[name] = object_id
+        return found
+
+    def names(self, prefix: str = "refs/") -> list[str]:
+        """Give the names below *prefix*, without reading where they point."""
+        base = self._root / prefix.rstrip("/")
+        names = []
+        for folder, folders, files in os.walk(base):
+            folders.sort()
+            relative = Path(folder).relative_to(self._root).as_posix()
+            names += [f"{relative}/{file}" for file in files]
+        return sorted(names)
+
+    def reflog(self, name: str) -> list[ReflogEntry]:
+        """Give the moves of *name* (``HEAD`` or ``refs/...``), newest first."""
+        return read_entries(self._log_path(name))[0]
+
+    def unreadable_log_lines(self, name: str) -> int:
+        """Give the number of lines in the log of *name* that are no entries."""
+        return read_entries(self._log_path(name))[1]
+
+    def logs(self) -> list[str]:
+        """Give the names that have a reflog."""
+        base = self._root / "logs"
+        return sorted(path.relative_to(base).as_posix() for path in base.rglob("*") if path.is_file())
+
+    # writing
+
+    def update(
+        self, name: str, new: ObjectId, *, old: ObjectId | None, entry: ReflogEntry | None = None
+    ) -> None:
+        """Move *name* from *old* (None: it must not exist) to *new*; raises ``Refused`` if it moved."""
+        current = self.read(name)
+        if current != old:
+            raise Refused(
+                f"'{name}' was moved by somebody else",
+                hint="look at it with 'mlstore log' and try again",
+                ref=name,
+                expected=old,
+                actual=current,
+            )
+        self._refuse_overlap(name)
+        if entry is not None:
+            self._log(name, entry)
+            self._log_head(name, entry)
+        self._write(self._path(name), new)
+
+    def delete(self, name: str, *, old: ObjectId) -> None:
+        """Remove *name*, which must point to *old*; its reflog goes with it, as in git."""
+        if self.read(name) != old:
+            raise Refused(f"'{name}' was moved by somebody else", ref=name)
+        remove_file(self._path(name), fsync=self._fsync)
+        remove_file(self._log_path(name), fsync=self._fsync)
+
+    def rename(self, old: str, new: str, *, entry: ReflogEntry) -> None:
+        """Give the branch *old* the name *new*; HEAD follows."""
+        object_id = self.read(old)
+        if object_id is None:
+            raise RefNotFound(f"no branch '{old.removeprefix(BRANCHES)}'", ref=old)
+        head = self.head()
+        self.update(new, object_id, old=None)
+        for past in reversed(self.reflog(old)):
+            self._log(new, past)
+        self._log(new, entry)
+        if head.branch is not None and BRANCHES + head.branch == old:
+            self.set_head_branch(new.removeprefix(BRANCHES), entry)
+        self.delete(old, old=object_id)
+
+    def set_head_branch(self, branch: str, entry: ReflogEntry | None = None) -> None:
+        """Put HEAD on *branch* (short name), which need not exist yet."""
+        name = validate_ref(BRANCHES + branch)
+        if entry is not None:
+            self._log("HEAD", entry)
+        self._write(self._root / "HEAD", _SYMBOLIC + name)
+
+    def set_head_detached(self, commit: ObjectId, entry: ReflogEntry | None = None) -> None:
+        """Put HEAD on *commit* itself."""
+        if entry is not None:
+            self._log("HEAD", entry)
+        self._write(self._root / "HEAD", commit)
+
+    # inside
+
+    def _path(self, name: str) -> Path:
+        return self._root / validate_ref(name)
+
+    def _log_path(self, name: str) -> Path:
+        return self._root / "logs" / (name if name == "HEAD" else validate_ref(name))
+
+    def _log(self, name: str, entry: ReflogEntry) -> None:
+        append_entry(self._log_path(name), entry, fsync=self._fsync)
+
+    def _log_head(self, name: str, entry: ReflogEntry) -> None:
+        head = self.head()
+        if head.branch is not None and BRANCHES + head.branch == name:
+            self._log("HEAD", entry)
+
+    def _write(self, path: Path, line: str) -> None:
+        replace_file(path, line.encode() + b"\n", scratch=self._scratch, fsync=self._fsync)
+
+    def _read_line(self, path: Path) -> str | None:
+        with storage_errors(path):
+            try:
+                with path.open("rb") as file:
+                    data = file.read(_LONGEST)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+        try:
+            return data.decode("utf-8").removesuffix("\n")
+        except UnicodeDecodeError:
+            raise CorruptFile(f"'{path.name}' is not text", path=str(path)) from None
+
+    def _refuse_overlap(self, name: str) -> None:
+        """A ref cannot be both a file and a folder: 'a' and 'a/b' exclude each other."""
+        path = self._path(name)
+        if path.is_dir() and any(child.is_file() for child in path.rglob("*")):
+            raise InvalidRef(f"'{name}' cannot be made: refs below it exist", ref=name)
+        if path.is_dir():
+            self._remove_empty(path)
+        for parent in path.parents:
+            if parent == self._root:
+                break
+            if parent.is_file():
+                taken = parent.relative_to(self._root).as_posix()
+                raise InvalidRef(f"'{name}' cannot be made: '{taken}' exists", ref=name)
+        make_folder(path.parent, fsync=self._fsync)
+
+    def _remove_empty(self, folder: Path) -> None:
+        for child in sorted(folder.rglob("*"), reverse=True):
+            child.rmdir()
+        folder.rmdir()

@@ -1,0 +1,24 @@
+"""A repository: where its parts are, how it is opened and locked, and what a snapshot is."""
+
+from mlstore.repository.repository import STORE_NAME, Repository
+from mlstore.repository.snapshot import (
+    Change,
+    Snapshot,
+    diff_snapshots,
+    diff_trees,
+    find_entry,
+    read_snapshot,
+    write_tree,
+)
+
+__all__ = [
+    "STORE_NAME",
+    "Change",
+    "Repository",
+    "Snapshot",
+    "diff_snapshots",
+    "diff_trees",
+    "find_entry",
+    "read_snapshot",
+    "write_tree",
+]

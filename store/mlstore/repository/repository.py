@@ -1,0 +1,201 @@
+"""Opening, initialising and locking a repository."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from mlstore.config import CONFIG_NAME, FORMAT_VERSION, Config
+from mlstore.durable import FileLock, make_folder, replace_file, storage_errors, sweep
+from mlstore.durable.locks import DEFAULT_WAIT
+from mlstore.errors import ConfigError, InvalidPath, NotARepository, UsageError
+from mlstore.hashing import DEFAULT_FORMAT, ObjectFormat, object_format
+from mlstore.index import Index
+from mlstore.objects import ObjectDatabase
+from mlstore.refs import RefStore
+
+STORE_NAME = ".mlstore"
+DEFAULT_BRANCH = "main"
+
+
+class Repository:
+    """One repository: a worktree with its ``.mlstore`` folder.
+
+    Reading needs no lock. Whoever changes refs or the index holds ``write_lock``.
+    """
+
+    def __init__(self, root: Path, config: Config) -> None:
+        self.root = root
+        self.store = root / STORE_NAME
+        self.scratch = self.store / "tmp"
+        self._config = config
+        self._depth = 0
+        self._mutex = threading.RLock()
+
+    # opening
+
+    @classmethod
+    def discover(cls, start: Path) -> Repository:
+        """Open the repository that *start* lies in; raises ``NotARepository``."""
+        here = start.resolve()
+        for folder in (here, *here.parents):
+            if (folder / STORE_NAME / CONFIG_NAME).is_file():
+                return cls.open(folder)
+        raise NotARepository(
+            f"'{start}' is not in an mlstore repository", hint="run 'mlstore init' to make one here"
+        )
+
+    @classmethod
+    def open(cls, root: Path) -> Repository:
+        """Open the repository whose worktree is *root*; raises ``NotARepository`` or ``ConfigError``."""
+        root = root.resolve()
+        path = root / STORE_NAME / CONFIG_NAME
+        try:
+            text = path.read_text("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotARepository(
+                f"'{root}' is not an mlstore repository", hint="run 'mlstore init' to make one there"
+            ) from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"'{path}' is not text", file=str(path)) from None
+        config = Config.parse(text)
+        version = config.get("core.format")
+        if version != FORMAT_VERSION:
+            raise ConfigError(
+                f"'{path}' says disk format {version!r}, this mlstore knows {FORMAT_VERSION}",
+                hint="use the version of mlstore that made the repository, or a newer one",
+                file=str(path),
+                key="core.format",
+            )
+        if config.get_text("core.object-format") is None:
+            raise ConfigError(
+                f"'{path}' has no 'core.object-format'", file=str(path), key="core.object-format"
+            )
+        return cls(root, config)
+
+    @classmethod
+    def init(cls, root: Path, object_format_name: str | None = None) -> Repository:
+        """Make a repository in *root*, or open the one that is there (nothing in it is changed).
+
+        Raises ``UsageError`` for an unknown object format or one that differs from the existing.
+        """
+        name = object_format(object_format_name or DEFAULT_FORMAT).name
+        root = root.resolve()
+        store = root / STORE_NAME
+        if (store / CONFIG_NAME).is_file():
+            found = cls.open(root)
+            if object_format_name is not None and found.format.name != name:
+                raise UsageError(f"'{root}' is a repository with object format '{found.format.name}' already")
+            return found
+        scratch = store / "tmp"
+        for folder in (store, scratch, store / "objects", store / "refs" / "heads", store / "refs" / "tags"):
+            make_folder(folder)
+        replace_file(store / "HEAD", f"ref: refs/heads/{DEFAULT_BRANCH}\n".encode(), scratch=scratch)
+        # The config comes last: a folder without it is no repository yet.
+        text = f'[core]\nformat = {FORMAT_VERSION}\nobject-format = "{name}"\n'
+        replace_file(store / CONFIG_NAME, text.encode(), scratch=scratch)
+        return cls.open(root)
+
+    # parts
+
+    @property
+    def config(self) -> Config:
+        """The settings as they were read or last written."""
+        return self._config
+
+    @property
+    def fsync(self) -> bool:
+        """Whether writes are made durable (``core.fsync``, on unless switched off)."""
+        return self._config.get_flag("core.fsync", True)
+
+    @cached_property
+    def format(self) -> ObjectFormat:
+        """The hash that names objects."""
+        return object_format(self._config.get_text("core.object-format") or DEFAULT_FORMAT)
+
+    @cached_property
+    def objects(self) -> ObjectDatabase:
+        """The object database."""
+        return ObjectDatabase(self.store / "objects", self.format, scratch=self.scratch, fsync=self.fsync)
+
+    @cached_property
+    def refs(self) -> RefStore:
+        """Branches, tags, HEAD and reflogs."""
+        return RefStore(self.store, scratch=self.scratch, fsync=self.fsync)
+
+    def path_of(self, path: Path) -> str:
+        """Give the repository path of the file-system path *path* ("" for the root).
+
+        ``..`` is taken lexically and the last component is not resolved, so that a symlink is named
+        by its own name. Raises ``InvalidPath`` when it lies outside the worktree.
+        """
+        absolute = Path(os.path.abspath(path))
+        for candidate in (absolute, Path(os.path.realpath(absolute.parent)) / absolute.name):
+            if candidate == self.root:
+                return ""
+            if candidate.is_relative_to(self.root):
+                return candidate.relative_to(self.root).as_posix()
+        if Path(os.path.realpath(absolute)) == self.root:
+            return ""
+        raise InvalidPath(
+            f"'{path}' is outside the repository at '{self.root}'",
+            hint="name files below the folder that holds .mlstore",
+            path=str(path),
+        )
+
+    # locks
+
+    @contextmanager
+    def write_lock(self, purpose: str, *, wait: float = DEFAULT_WAIT) -> Iterator[None]:
+        """Hold the lock that every change of refs and index needs; raises ``Locked`` after *wait* seconds.
+
+        It may be taken again by the thread that holds it; other threads of the process wait too.
+        """
+        with self._mutex:
+            if self._depth:
+                yield
+                return
+            with FileLock(self.store / "locks" / "write", purpose=purpose, wait=wait):
+                sweep(self.scratch)
+                self._depth += 1
+                try:
+                    yield
+                finally:
+                    self._depth -= 1
+
+    def lock(self, name: str, purpose: str, *, wait: float = DEFAULT_WAIT) -> FileLock:
+        """Give another lock of this repository, for instance the one that a pipeline run holds."""
+        return FileLock(self.store / "locks" / name, purpose=purpose, wait=wait)
+
+    # files of the store
+
+    def read_index(self) -> Index:
+        """Read the index; an absent one is empty. Raises ``CorruptFile``."""
+        path = self.store / "index"
+        with storage_errors(path):
+            try:
+                with path.open("rb") as file:
+                    written = os.fstat(file.fileno()).st_mtime_ns
+                    return Index.load(file.read(), written)
+            except FileNotFoundError:
+                return Index()
+
+    def save_index(self, index: Index) -> None:
+        """Write the index, durably; the caller holds the write lock."""
+        replace_file(self.store / "index", index.dump(), scratch=self.scratch, fsync=self.fsync)
+        index.dirty = False
+
+    def save_config(self, config: Config) -> None:
+        """Write the settings, durably; the caller holds the write lock."""
+        replace_file(self.store / CONFIG_NAME, config.text.encode(), scratch=self.scratch, fsync=self.fsync)
+        self._config = config
+
+    def write_log(self, name: str, data: bytes) -> Path:
+        """Keep *data* as ``.mlstore/logs/run/NAME`` and give its path."""
+        path = self.store / "logs" / "run" / name
+        replace_file(path, data, scratch=self.scratch, fsync=False)
+        return path

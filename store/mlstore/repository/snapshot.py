@@ -1,0 +1,157 @@
+"""Snapshots: a tree and all below it, as one flat map from path to entry.
+
+Everything here works on ids first: a subtree that two snapshots share is never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from mlstore.errors import CorruptObject
+from mlstore.hashing import ObjectId
+from mlstore.model import Tree, TreeEntry, encode_tree
+from mlstore.objects import ObjectDatabase, ObjectWriter
+
+Snapshot: TypeAlias = dict[str, TreeEntry]
+ChangeStatus: TypeAlias = Literal["added", "deleted", "modified", "mode"]
+
+MAX_DEPTH = 1024
+"""No tree is nested deeper: paths are at most 4096 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one path between two snapshots; ``mode`` means that only the mode differs."""
+
+    path: str
+    status: ChangeStatus
+    old: TreeEntry | None
+    new: TreeEntry | None
+
+
+def iter_files(objects: ObjectDatabase, tree: ObjectId, prefix: str = "") -> Iterator[TreeEntry]:
+    """Give the files below *tree*, each entry's name being its whole path.
+
+    Raises ``ObjectNotFound`` or ``CorruptObject``. Never recurses in Python: depth is bounded.
+    """
+    stack: list[tuple[str, Iterator[TreeEntry]]] = [(prefix, iter(objects.read_tree(tree).entries))]
+    while stack:
+        base, entries = stack[-1]
+        entry = next(entries, None)
+        if entry is None:
+            stack.pop()
+        elif entry.kind != "tree":
+            yield TreeEntry(base + entry.name, entry.kind, entry.id, entry.size)
+        elif len(stack) >= MAX_DEPTH:
+            raise CorruptObject(f"tree '{tree}' is nested too deeply", id=tree)
+        else:
+            stack.append((f"{base}{entry.name}/", iter(objects.read_tree(entry.id).entries)))
+
+
+def read_snapshot(objects: ObjectDatabase, tree: ObjectId | None) -> Snapshot:
+    """Give all files below *tree* by path, sorted; None is the empty snapshot."""
+    if tree is None:
+        return {}
+    found = {entry.name: entry for entry in iter_files(objects, tree)}
+    return dict(sorted(found.items()))
+
+
+def find_entry(objects: ObjectDatabase, tree: ObjectId, path: str) -> TreeEntry | None:
+    """Give the entry at *path* (file or folder) below *tree*, None when there is none."""
+    entry = TreeEntry("", "tree", tree, 0)
+    for name in path.strip("/").split("/") if path.strip("/") else []:
+        if entry.kind != "tree":
+            return None
+        found = objects.read_tree(entry.id).get(name)
+        if found is None:
+            return None
+        entry = found
+    return TreeEntry(path.strip("/"), entry.kind, entry.id, entry.size)
+
+
+def write_tree(writer: ObjectWriter, entries: Iterable[TreeEntry]) -> ObjectId:
+    """Write the trees that hold *entries* (files, names being whole paths) and give the root's id."""
+    folders: dict[str, dict[str, TreeEntry]] = {"": {}}
+    for entry in entries:
+        folder, _, name = entry.name.rpartition("/")
+        _ensure(folders, folder)
+        folders[folder][name] = TreeEntry(name, entry.kind, entry.id, entry.size)
+    # Deepest first: a folder's id is known before its parent is written.
+    for folder in sorted(folders, key=lambda path: path.count("/") + bool(path), reverse=True):
+        tree = Tree(tuple(entry for _, entry in sorted(folders[folder].items())))
+        data = encode_tree(tree)
+        tree_id = writer.add_bytes(data)
+        if folder == "":
+            return tree_id
+        parent, _, name = folder.rpartition("/")
+        folders[parent][name] = TreeEntry(name, "tree", tree_id, len(data))
+    raise AssertionError("the root folder comes last")
+
+
+def _ensure(folders: dict[str, dict[str, TreeEntry]], folder: str) -> None:
+    while folder not in folders:
+        folders[folder] = {}
+        folder = folder.rpartition("/")[0]
+
+
+def diff_snapshots(old: Mapping[str, TreeEntry], new: Mapping[str, TreeEntry]) -> list[Change]:
+    """Give what differs between two snapshots, sorted by path."""
+    changes = []
+    for path in sorted(old.keys() | new.keys()):
+        change = compare_entries(path, old.get(path), new.get(path))
+        if change is not None:
+            changes.append(change)
+    return changes
+
+
+def compare_entries(path: str, old: TreeEntry | None, new: TreeEntry | None) -> Change | None:
+    """Give what became of one path, None when nothing did."""
+    if old is None and new is None:
+        return None
+    if old is None:
+        return Change(path, "added", None, new)
+    if new is None:
+        return Change(path, "deleted", old, None)
+    if old.id != new.id:
+        return Change(path, "modified", old, new)
+    return Change(path, "mode", old, new) if old.kind != new.kind else None
+
+
+def diff_trees(objects: ObjectDatabase, old: ObjectId | None, new: ObjectId | None) -> list[Change]:
+    """Give what differs between two trees, sorted by path; shared subtrees are not read."""
+    changes: list[Change] = []
+    pending: list[tuple[str, ObjectId | None, ObjectId | None]] = [("", old, new)]
+    while pending:
+        prefix, left, right = pending.pop()
+        if left == right:
+            continue
+        before, after = _entries(objects, left), _entries(objects, right)
+        for name in before.keys() | after.keys():
+            _diff_name(prefix + name, before.get(name), after.get(name), changes, pending)
+    return sorted(changes, key=lambda change: change.path)
+
+
+def _diff_name(
+    path: str,
+    old: TreeEntry | None,
+    new: TreeEntry | None,
+    changes: list[Change],
+    pending: list[tuple[str, ObjectId | None, ObjectId | None]],
+) -> None:
+    old_tree = old.id if old is not None and old.kind == "tree" else None
+    new_tree = new.id if new is not None and new.kind == "tree" else None
+    if old_tree or new_tree:
+        pending.append((path + "/", old_tree, new_tree))
+    change = compare_entries(path, None if old_tree else _at(path, old), None if new_tree else _at(path, new))
+    if change is not None:
+        changes.append(change)
+
+
+def _at(path: str, entry: TreeEntry | None) -> TreeEntry | None:
+    return None if entry is None else TreeEntry(path, entry.kind, entry.id, entry.size)
+
+
+def _entries(objects: ObjectDatabase, tree: ObjectId | None) -> dict[str, TreeEntry]:
+    return {} if tree is None else {entry.name: entry for entry in objects.read_tree(tree).entries}

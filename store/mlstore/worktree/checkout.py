@@ -1,0 +1,244 @@
+"""From a snapshot into worktree and index: all of it, or nothing at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mlstore.errors import PathNotFound, WouldOverwrite
+from mlstore.index import Index, IndexEntry, StatData
+from mlstore.model import TreeEntry, parents_of
+from mlstore.model.patterns import has_magic, matches
+from mlstore.repository import Repository, Snapshot
+from mlstore.worktree.content import ContentCache
+from mlstore.worktree.scan import Lookup
+from mlstore.worktree.status import is_below
+from mlstore.worktree.writer import WorktreeWriter, Written
+
+_SHOWN = 10
+
+
+@dataclass(slots=True)
+class _Plan:
+    write: dict[str, TreeEntry] = field(default_factory=dict)
+    remove: list[str] = field(default_factory=list)
+    keep: dict[str, TreeEntry] = field(default_factory=dict)
+
+
+def checkout_snapshot(
+    repo: Repository, index: Index, old: Snapshot, target: Snapshot, *, force: bool = False
+) -> list[str]:
+    """Bring worktree and *index* from *old* to *target*; gives the paths that were written or removed.
+
+    Changes that *old* and *target* do not disagree about are carried over, as in git. Without *force*,
+    ``WouldOverwrite`` is raised (every path in ``data["paths"]``) when a file holds something that would
+    be lost; with it, worktree and index become exactly *target*. Every blob is read and verified before
+    the first file changes, so ``CorruptObject`` and ``StorageError`` leave all as it was. The caller
+    holds the write lock and saves the index.
+    """
+    cache = ContentCache(repo, index)
+    plan = _force_plan(index, old, target, cache) if force else _plan(repo, index, old, target, cache)
+    with WorktreeWriter(repo) as writer:
+        for path, entry in plan.write.items():
+            writer.stage(path, entry)
+        for path in plan.remove:
+            writer.remove(path)
+        written = writer.apply(replace=force)
+    for path in plan.remove:
+        index.remove(path)
+    for path, entry in plan.write.items():
+        index.set(_index_entry(path, entry, written[path]))
+    for path, entry in plan.keep.items():
+        _index_kept(index, path, entry, cache)
+    if force:
+        for path in index.paths()[:]:
+            if path not in target:
+                index.remove(path)
+    return sorted([*plan.write, *plan.remove])
+
+
+def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache: ContentCache) -> _Plan:
+    plan = _Plan()
+    lost: set[str] = set()
+    for path in sorted(old.keys() | target.keys()):
+        before, after = old.get(path), target.get(path)
+        if before == after:
+            continue
+        indexed = index.get(path)
+        staged = indexed.as_tree_entry() if indexed else None
+        here = cache.entry(path)
+        if after is not None and after.same_content(here):
+            plan.keep[path] = after
+        elif not (_same(staged, before) or _same(staged, after)):
+            lost.add(path)  # staged, and in no commit
+        elif here is not None and not here.same_content(staged):
+            lost.add(path)  # changed, and not even staged
+        elif after is None:
+            plan.remove.append(path)
+        else:
+            plan.write[path] = after
+    lost |= _obstacles(repo, index, plan)
+    if lost:
+        _refuse(lost)
+    return plan
+
+
+def _same(one: TreeEntry | None, other: TreeEntry | None) -> bool:
+    return one is None if other is None else other.same_content(one)
+
+
+def _obstacles(repo: Repository, index: Index, plan: _Plan) -> set[str]:
+    """What stands where a file or a folder is to be made, and is not about to be removed."""
+    lookup = Lookup(repo.root)
+    leaving = set(plan.remove)
+    found: set[str] = set()
+    for path in plan.write:
+        for folder in parents_of(path):
+            status = lookup.status(folder)
+            if status is not None and not stat.S_ISDIR(status.st_mode) and folder not in leaving:
+                found.add(folder)
+        status = lookup.status(path)
+        if status is None:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            found |= {below for below in _files_below(repo, path) if below not in leaving}
+        elif not stat.S_ISREG(status.st_mode):
+            found.add(path)
+    return found
+
+
+def _files_below(repo: Repository, folder: str) -> list[str]:
+    found = []
+    for base, folders, files in os.walk(repo.root / folder):
+        relative = os.path.relpath(base, repo.root).replace(os.sep, "/")
+        links = [name for name in folders if os.path.islink(os.path.join(base, name))]
+        found += [f"{relative}/{name}" for name in (*files, *links)]
+    return found
+
+
+def _force_plan(index: Index, old: Snapshot, target: Snapshot, cache: ContentCache) -> _Plan:
+    plan = _Plan()
+    for path, after in target.items():
+        if after.same_content(cache.entry(path)):
+            plan.keep[path] = after
+        else:
+            plan.write[path] = after
+    plan.remove = [path for path in {*old, *index.paths()} if path not in target]
+    return plan
+
+
+def _index_entry(path: str, entry: TreeEntry, written: Written) -> IndexEntry:
+    digest = written.digest
+    return IndexEntry(path, entry.kind, entry.id, digest.size, digest.checksum, StatData.of(written.status))
+
+
+def _index_kept(index: Index, path: str, entry: TreeEntry, cache: ContentCache) -> None:
+    known = index.get(path)
+    if known is not None and known.id == entry.id and known.kind == entry.kind:
+        return
+    hashed = cache.hashed(path)
+    assert hashed is not None  # it was read: the index did not know these bytes
+    index.set(hashed.as_index_entry())
+
+
+def _refuse(lost: set[str]) -> None:
+    paths = sorted(lost)
+    listed = ", ".join(f"'{path}'" for path in paths[:_SHOWN])
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    raise WouldOverwrite(
+        f"this would overwrite work that is stored nowhere: {listed}{more}",
+        hint="commit it, move it away, or use --force to lose it; nothing was changed",
+        paths=paths,
+    )
+
+
+def select_paths(snapshot: Snapshot, paths: Sequence[str]) -> list[str]:
+    """Give the paths of *snapshot* that *paths* (files, folders or patterns) name.
+
+    Raises ``PathNotFound`` for one that names nothing.
+    """
+    chosen: set[str] = set()
+    for wanted in paths:
+        hits = [path for path in snapshot if is_below(path, [wanted])]
+        if not hits and has_magic(wanted):
+            hits = [path for path in snapshot if matches(wanted, path)]
+        if not hits:
+            raise PathNotFound(
+                f"'{wanted}' did not match any tracked file", hint="check the spelling", path=wanted
+            )
+        chosen.update(hits)
+    return sorted(chosen)
+
+
+def restore_paths(
+    repo: Repository,
+    paths: Sequence[str],
+    *,
+    source: Snapshot,
+    staged: bool,
+    worktree: bool,
+    overlay: bool = False,
+) -> list[str]:
+    """Bring *paths* in index (*staged*) and worktree back to *source*; gives the paths that changed.
+
+    What is tracked but not in *source* is removed, unless *overlay* (``checkout REV -- PATH``). Local
+    changes to the files are overwritten: that is what this is for. Raises ``PathNotFound``; a corrupt
+    object or a full disk leaves all as it was.
+    """
+    with repo.write_lock("restore"):
+        index = repo.read_index()
+        reach = dict(source) if overlay else {**index.snapshot(), **source}
+        chosen = select_paths(reach, paths)
+        cache = ContentCache(repo, index)
+        write = {p: source[p] for p in chosen if p in source and not source[p].same_content(cache.entry(p))}
+        remove = [path for path in chosen if path not in source]
+        changed = _staged_differences(index, source, chosen) if staged else set()
+        written: dict[str, Written] = {}
+        if worktree:
+            changed |= {*write, *remove}
+            with WorktreeWriter(repo) as writer:
+                for path, entry in write.items():
+                    writer.stage(path, entry)
+                for path in remove:
+                    writer.remove(path)
+                written = writer.apply(replace=True)
+        _update_index(repo, index, source, chosen, written, staged=staged)
+        return sorted(changed)
+
+
+def _staged_differences(index: Index, source: Snapshot, chosen: list[str]) -> set[str]:
+    now = index.snapshot()
+    return {path for path in chosen if not _same(now.get(path), source.get(path))}
+
+
+def _update_index(
+    repo: Repository,
+    index: Index,
+    source: Snapshot,
+    chosen: list[str],
+    written: dict[str, Written],
+    *,
+    staged: bool,
+) -> None:
+    for path in chosen:
+        entry, known = source.get(path), index.get(path)
+        if path in written and entry is not None and (staged or (known and known.id == entry.id)):
+            index.set(_index_entry(path, entry, written[path]))
+        elif staged and entry is None:
+            index.remove(path)
+        elif staged and entry is not None and not (known and entry.same_content(known.as_tree_entry())):
+            # Not written: either only the index is restored, or the file had these bytes already.
+            index.set(unread_entry(repo, entry))
+    if index.dirty:
+        repo.save_index(index)
+
+
+def unread_entry(repo: Repository, entry: TreeEntry) -> IndexEntry:
+    """Give an index entry for *entry* without stat data: the file will be looked at.
+
+    The fingerprint is taken from the stored blob, which is read (and verified) for it.
+    """
+    digest = repo.objects.check(entry.id)
+    return IndexEntry(entry.name, entry.kind, entry.id, digest.size, digest.checksum, None)

@@ -1,0 +1,171 @@
+"""Reading files of the worktree: never through a link, never while they change."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlstore.durable import storage_error
+from mlstore.errors import InvalidPath, PathNotFound, Refused
+from mlstore.hashing import Digest, checksum_fd, hash_fd
+from mlstore.index import Index, IndexEntry, StatData
+from mlstore.model import TreeEntry
+from mlstore.model.tree import EntryKind
+from mlstore.repository import Repository
+from mlstore.worktree.scan import Lookup, special_kind
+
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# A named pipe must not make us wait for its writer.
+_READ |= getattr(os, "O_NONBLOCK", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFile:
+    """A file's content and mode at one moment, and its stat data from the same moment.
+
+    ``stat`` is None when the file changed so recently that the same clock tick could hide another
+    change ("racily clean").
+    """
+
+    path: str
+    kind: EntryKind
+    digest: Digest
+    stat: StatData | None
+
+    def as_index_entry(self) -> IndexEntry:
+        """Give it as an entry of the index."""
+        return IndexEntry(
+            self.path, self.kind, self.digest.id, self.digest.size, self.digest.checksum, self.stat
+        )
+
+    def as_tree_entry(self) -> TreeEntry:
+        """Give it as an entry of a snapshot."""
+        return TreeEntry(self.path, self.kind, self.digest.id, self.digest.size)
+
+
+def kind_of(status: os.stat_result) -> EntryKind:
+    """Give ``executable`` when the owner may execute the file, as git does, else ``file``."""
+    return "executable" if status.st_mode & 0o100 else "file"
+
+
+def open_file(repo: Repository, path: str) -> int:
+    """Open the regular file at *path* for reading and give its descriptor.
+
+    Raises ``PathNotFound``, ``InvalidPath`` (a symlink or special file) or ``StorageError``.
+    """
+    status = Lookup(repo.root).status(path)
+    if status is None:
+        raise PathNotFound(f"'{path}' is not there", hint="'mlstore status' shows what is", path=path)
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidPath(
+            f"'{path}' is a {special_kind(status)}, not a file",
+            hint="mlstore keeps regular files only: replace it by the file, or list it in .mlstoreignore",
+            path=path,
+        )
+    try:
+        return os.open(repo.root / path, _READ)
+    except FileNotFoundError:
+        raise PathNotFound(f"'{path}' is not there", path=path) from None
+    except OSError as exc:
+        raise storage_error(exc, path) from exc
+
+
+def hash_path(repo: Repository, path: str) -> HashedFile:
+    """Hash the file at *path*; raises ``Refused`` when it changes meanwhile."""
+    fd = open_file(repo, path)
+    try:
+        return digest_open_file(path, fd, lambda: hash_fd(repo.format, fd))
+    except OSError as exc:
+        raise storage_error(exc, path) from exc
+    finally:
+        os.close(fd)
+
+
+def digest_open_file(path: str, fd: int, digest: Callable[[], Digest]) -> HashedFile:
+    """Take a file's digest by *digest*, with ``fstat`` before and after; raises ``Refused``."""
+    now = _clock()
+    before = os.fstat(fd)
+    result = digest()
+    after = os.fstat(fd)
+    if StatData.of(before) != StatData.of(after) or result.size != after.st_size:
+        raise Refused(
+            f"'{path}' changed while it was read", hint="try again when nothing writes to it", path=path
+        )
+    data = StatData.of(after)
+    racy = data.mtime_ns >= now or data.ctime_ns >= now
+    return HashedFile(path, kind_of(after), result, None if racy else data)
+
+
+def _clock() -> int:
+    """The clock that the kernel stamps files with, in ns: its ticks are milliseconds apart."""
+    if hasattr(time, "CLOCK_REALTIME_COARSE"):
+        return time.clock_gettime_ns(time.CLOCK_REALTIME_COARSE)
+    return time.time_ns() - 20_000_000
+
+
+def read_file(repo: Repository, path: str) -> bytes:
+    """Give the bytes of the file at *path*."""
+    fd = open_file(repo, path)
+    with os.fdopen(fd, "rb") as file:
+        try:
+            return file.read()
+        except OSError as exc:
+            raise storage_error(exc, path) from exc
+
+
+class ContentCache:
+    """What the files of the worktree hold now, reading only those whose stat data changed.
+
+    *trusted* True hashes every file whatever ``stat`` says: for whoever is about to say "verified".
+    """
+
+    def __init__(self, repo: Repository, index: Index | None = None, *, trusted: bool = False) -> None:
+        self._repo = repo
+        self._index = index if index is not None else repo.read_index()
+        self._trusted = trusted
+        self._lookup = Lookup(repo.root)
+        self._known: dict[str, HashedFile | None] = {}
+
+    def entry(self, path: str) -> TreeEntry | None:
+        """Give the file at *path* as a snapshot's entry; None when there is no regular file."""
+        status = self._lookup.status(path)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return None
+        if not self._trusted:
+            indexed = self._index.get(path)
+            if indexed is not None and self._index.is_unchanged(path, status):
+                return indexed.as_tree_entry()
+        known = self._known.get(path)
+        if known is None or known.stat is None or known.stat != StatData.of(status):
+            known = hash_path(self._repo, path)
+            self._known[path] = known
+        return known.as_tree_entry()
+
+    def hashed(self, path: str) -> HashedFile | None:
+        """Give what ``entry`` read of *path*, None when it did not have to read it."""
+        return self._known.get(path)
+
+
+def fingerprint(repo: Repository, path: str) -> tuple[bytes, os.stat_result]:
+    """Give xxh3-128 of the file at *path* with its ``fstat``: tells a touched file from a changed one."""
+    fd = open_file(repo, path)
+    try:
+        status = os.fstat(fd)
+        checksum = checksum_fd(fd)
+        if StatData.of(os.fstat(fd)) != StatData.of(status):
+            raise Refused(f"'{path}' changed while it was read", hint="try again", path=path)
+    except OSError as exc:
+        raise storage_error(exc, path) from exc
+    finally:
+        os.close(fd)
+    return checksum, status
+
+
+def stat_if_settled(status: os.stat_result, now: int | None = None) -> StatData | None:
+    """Give the stat data to remember, None when the file is so new that it could still change unseen."""
+    horizon = _clock() if now is None else now
+    data = StatData.of(status)
+    return None if data.mtime_ns >= horizon or data.ctime_ns >= horizon else data

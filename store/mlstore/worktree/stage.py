@@ -1,0 +1,316 @@
+"""``add`` and ``rm``: from the worktree into the index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mlstore.errors import InvalidPath, PathNotFound, Refused
+from mlstore.index import Index
+from mlstore.model import collision_key, parents_of, validate_path
+from mlstore.model.patterns import has_magic, matches
+from mlstore.objects import ObjectWriter
+from mlstore.repository import Repository, read_snapshot
+from mlstore.worktree.content import ContentCache, HashedFile, digest_open_file, open_file
+from mlstore.worktree.ignore import is_ignored
+from mlstore.worktree.scan import Lookup, Scan, scan
+from mlstore.worktree.status import is_below
+from mlstore.worktree.writer import WorktreeWriter
+
+Progress = Callable[[str, int], None]
+"""Called with a path and its size in bytes after each file."""
+
+
+@dataclass(slots=True)
+class AddResult:
+    """What ``add`` staged, as sorted paths."""
+
+    added: list[str] = field(default_factory=list)
+    modified: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Selection:
+    """The files to look at: ``always`` are named ones, which are read whatever ``stat`` says."""
+
+    files: dict[str, os.stat_result] = field(default_factory=dict)
+    always: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    special: dict[str, str] = field(default_factory=dict)
+
+
+def add_paths(
+    repo: Repository,
+    paths: Sequence[str],
+    *,
+    update: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> AddResult:
+    """Stage what lies at *paths* (repository paths; "" is everything), deletions below them included.
+
+    A path that does not exist and holds wildcards is a pattern. A file that is named is read and its
+    stored copy checked (a damaged one is healed); files found in folders are read only when their
+    stat data changed. *update* looks at tracked files only, *force* takes ignored ones too. All or
+    nothing: raises ``PathNotFound``, ``Refused`` (ignored), ``InvalidPath`` (symlinks, names that no
+    repository may hold) before anything is staged.
+    """
+    with repo.write_lock("add"):
+        index = repo.read_index()
+        selected = _select(repo, index, paths, update=update, force=force)
+        _refuse_special(selected.special)
+        _refuse_collisions(index, selected)
+        result = AddResult(deleted=sorted(selected.gone))
+        with repo.objects.transaction() as writer:
+            staged = _stage_files(repo, index, selected, None if dry_run else writer, result, progress)
+        if not dry_run:
+            _save(repo, index, staged, selected.gone)
+        return result
+
+
+def _stage_files(
+    repo: Repository,
+    index: Index,
+    selected: _Selection,
+    writer: ObjectWriter | None,
+    result: AddResult,
+    progress: Progress | None,
+) -> list[HashedFile]:
+    cache = ContentCache(repo, index)
+    staged = []
+    for path, found in sorted(selected.files.items()):
+        known = index.get(path)
+        if path in selected.always or not index.is_unchanged(path, found):
+            file = _store(repo, path, writer) if writer else None
+            entry = file.as_tree_entry() if file else cache.entry(path)
+            if file is not None:
+                staged.append(file)
+            if known is None:
+                result.added.append(path)
+            elif entry is None or (known.id, known.kind) != (entry.id, entry.kind):
+                result.modified.append(path)
+        if progress is not None:
+            progress(path, found.st_size)
+    return staged
+
+
+def _store(repo: Repository, path: str, writer: ObjectWriter) -> HashedFile:
+    fd = open_file(repo, path)
+    try:
+        return digest_open_file(path, fd, lambda: writer.add_fd(fd))
+    finally:
+        os.close(fd)
+
+
+def store_file(repo: Repository, path: str, writer: ObjectWriter) -> HashedFile:
+    """Put the file at *path* into the store within a transaction; the index is the caller's business."""
+    return _store(repo, validate_path(path), writer)
+
+
+def _save(repo: Repository, index: Index, staged: Iterable[HashedFile], gone: Iterable[str]) -> None:
+    tracked = None
+    for file in staged:
+        if file.path not in index:
+            tracked = tracked if tracked is not None else _Tree(index.paths())
+            for stale in tracked.in_the_way_of(file.path):
+                index.remove(stale)
+        index.set(file.as_index_entry())
+    for path in gone:
+        index.remove(path)
+    if index.dirty:
+        repo.save_index(index)
+
+
+class _Tree:
+    """Which tracked paths a new path shuts out: a file where a folder is now, files below a file."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self._paths = set(paths)
+        self._folders = {folder for path in paths for folder in parents_of(path)}
+
+    def in_the_way_of(self, path: str) -> list[str]:
+        found = [folder for folder in parents_of(path) if folder in self._paths]
+        if path in self._folders:
+            found += [other for other in self._paths if other.startswith(f"{path}/")]
+        return found
+
+
+def _select(repo: Repository, index: Index, paths: Sequence[str], *, update: bool, force: bool) -> _Selection:
+    selected = _Selection()
+    lookup = Lookup(repo.root)
+    for path in paths:
+        found = lookup.status(path) if path else os.lstat(repo.root)
+        if found is None:
+            _select_absent(repo, index, path, selected)
+        elif os.path.isdir(repo.root / path) and not os.path.islink(repo.root / path):
+            _select_folder(repo, index, path, selected, update=update, force=force)
+        else:
+            _select_file(repo, index, path, found, selected, update=update, force=force)
+    return selected
+
+
+def _select_file(
+    repo: Repository,
+    index: Index,
+    path: str,
+    found: os.stat_result,
+    selected: _Selection,
+    *,
+    update: bool,
+    force: bool,
+) -> None:
+    tracked = path in index
+    if update and not tracked:
+        return
+    validate_path(path)
+    if not tracked and not force and is_ignored(repo.root, path):
+        raise Refused(
+            f"'{path}' is ignored", hint="use 'mlstore add -f' to add it all the same", paths=[path]
+        )
+    if os.path.isfile(repo.root / path) and not os.path.islink(repo.root / path):
+        selected.files[path] = found
+        selected.always.add(path)
+    else:
+        from mlstore.worktree.scan import special_kind
+
+        selected.special[path] = special_kind(found)
+
+
+def _select_folder(
+    repo: Repository, index: Index, folder: str, selected: _Selection, *, update: bool, force: bool
+) -> None:
+    found: Scan = scan(repo, folder, ignored=force)
+    lookup = Lookup(repo.root)
+    below = [path for path in index.paths() if is_below(path, [folder])]
+    for path in below:
+        status = found.files.get(path) or lookup.status(path)
+        if status is None or not os.path.isfile(repo.root / path) or path in found.special:
+            selected.gone.add(path)
+        else:
+            selected.files[path] = status
+    if not update:
+        selected.files.update(found.files)
+        selected.special.update(found.special)
+        if folder and not found.files and not found.special and not below and is_ignored(repo.root, folder):
+            raise Refused(f"'{folder}' is ignored", hint="use 'mlstore add -f'", paths=[folder])
+
+
+def _select_absent(repo: Repository, index: Index, path: str, selected: _Selection) -> None:
+    gone = [tracked for tracked in index.paths() if is_below(tracked, [path])]
+    if gone:
+        selected.gone.update(gone)
+        return
+    if has_magic(path):
+        found = scan(repo)
+        hits = {name: status for name, status in found.files.items() if matches(path, name)}
+        gone = [
+            name for name in index.paths() if matches(path, name) and not os.path.lexists(repo.root / name)
+        ]
+        if hits or gone:
+            selected.files.update(hits)
+            selected.gone.update(gone)
+            return
+    raise PathNotFound(f"'{path}' did not match any files", hint="check the spelling", path=path)
+
+
+def _refuse_special(special: dict[str, str]) -> None:
+    if not special:
+        return
+    path, kind = min(special.items())
+    more = f" (and {len(special) - 1} more)" if len(special) > 1 else ""
+    raise InvalidPath(
+        f"'{path}' is a {kind}, not a regular file{more}: nothing was added",
+        hint="replace it by the file itself, or list it in .mlstoreignore",
+        path=path,
+        paths=sorted(special),
+    )
+
+
+def _refuse_collisions(index: Index, selected: _Selection) -> None:
+    new = [path for path in selected.files if path not in index]
+    if not new:
+        return
+    seen: dict[str, str] = {}
+    for path in (*index.paths(), *new):
+        if path in selected.gone:
+            continue
+        for name in (path, *parents_of(path)):
+            other = seen.setdefault(collision_key(name), name)
+            if other != name:
+                raise InvalidPath(
+                    f"'{name}' and '{other}' are one name on file systems that fold case or accents",
+                    hint="rename one of them: a checkout elsewhere would lose it",
+                    path=name,
+                )
+    for path in new:
+        validate_path(path)
+
+
+def remove_paths(
+    repo: Repository,
+    paths: Sequence[str],
+    *,
+    cached: bool = False,
+    recursive: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+) -> list[str]:
+    """Untrack *paths* and, unless *cached*, remove the files; gives what was removed, sorted.
+
+    Raises ``PathNotFound`` for what is not tracked, ``UsageError`` for a folder without *recursive*,
+    ``Refused`` when content that no commit holds would be lost (unless *force*).
+    """
+    with repo.write_lock("rm"):
+        index = repo.read_index()
+        chosen = sorted({path for wanted in paths for path in _tracked(index, wanted, recursive)})
+        if not force:
+            _refuse_loss(repo, index, chosen, cached)
+        if dry_run:
+            return chosen
+        if not cached:
+            with WorktreeWriter(repo) as writer:
+                for path in chosen:
+                    writer.remove(path)
+                writer.apply()
+        for path in chosen:
+            index.remove(path)
+        repo.save_index(index)
+        return chosen
+
+
+def _tracked(index: Index, wanted: str, recursive: bool) -> list[str]:
+    if wanted and wanted in index:
+        return [wanted]
+    below = [path for path in index.paths() if is_below(path, [wanted])]
+    if below and not recursive:
+        raise Refused(f"'{wanted or '.'}' is a folder", hint="use 'mlstore rm -r' to remove all below it")
+    if not below and has_magic(wanted):
+        below = [path for path in index.paths() if matches(wanted, path)]
+    if not below:
+        raise PathNotFound(f"'{wanted}' is not tracked", hint="'mlstore status' shows what is", path=wanted)
+    return below
+
+
+def _refuse_loss(repo: Repository, index: Index, paths: list[str], cached: bool) -> None:
+    head = repo.refs.head().commit
+    committed = read_snapshot(repo.objects, repo.objects.read_commit(head).tree if head else None)
+    cache = ContentCache(repo, index)
+    lost = []
+    for path in paths:
+        entry = index.get(path)
+        assert entry is not None
+        now = cache.entry(path)
+        staged_differs = not entry.as_tree_entry().same_content(committed.get(path))
+        file_differs = now is not None and now.id != entry.id
+        if (staged_differs and file_differs) if cached else (staged_differs or file_differs):
+            lost.append(path)
+    if lost:
+        raise Refused(
+            f"'{lost[0]}' has changes that no commit holds"
+            + (f" (and {len(lost) - 1} more)" if lost[1:] else ""),
+            hint="commit them, keep the file with --cached, or use -f to lose them",
+            paths=lost,
+        )

@@ -1,0 +1,286 @@
+"""The one writer of worktree files.
+
+Every path is checked, every folder on the way is opened by descriptor without following links, every
+byte is hashed while it is written aside under ``.mlstore/tmp``, and only when all files of an operation
+are whole are they renamed into place. So a corrupt object, a full disk or a hostile tree is found
+before the worktree changes, and no link in the worktree is ever written through.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from mlstore.durable import Staging, storage_error, storage_errors
+from mlstore.errors import InvalidPath, WouldOverwrite
+from mlstore.hashing import Digest, digest_bytes, new_checksum
+from mlstore.model import TreeEntry, collision_key, parents_of, validate_path
+from mlstore.repository import Repository
+
+_FOLDER = (
+    os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+)
+_HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.unlink, os.rmdir, os.stat} <= os.supports_dir_fd
+_BLOCKED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that was put into the worktree: its digest, and its ``lstat`` right after."""
+
+    digest: Digest
+    status: os.stat_result
+
+
+class WorktreeWriter:
+    """Collects files to write and to remove; ``apply`` does it all.
+
+    Use as a context manager: what was not applied is dropped at the end.
+    """
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._staging = Staging(repo.scratch, fsync=False)
+        self._files: dict[str, tuple[Path, Digest]] = {}
+        self._removals: list[str] = []
+        self._seen: dict[str, str] = {}
+
+    def __enter__(self) -> WorktreeWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._staging.discard()
+
+    def stage(self, path: str, entry: TreeEntry) -> None:
+        """Write the blob of *entry* aside, verified, to become *path*.
+
+        Raises ``InvalidPath``, ``ObjectNotFound``, ``CorruptObject`` or ``StorageError``; the worktree
+        is not touched.
+        """
+        self._claim(path)
+        checksum = new_checksum()
+        size = 0
+        file = self._staging.new_file(0o777 if entry.kind == "executable" else 0o666)
+        try:
+            for chunk in self._repo.objects.stream(entry.id):
+                checksum.update(chunk)
+                size += len(chunk)
+                with storage_errors(path):
+                    file.write(chunk)
+        finally:
+            file.close()
+        # The object database hashed the chunks: the id is proved once the stream has ended.
+        self._files[path] = (file.path, Digest(entry.id, size, checksum.digest()))
+
+    def stage_bytes(self, path: str, data: bytes) -> None:
+        """Write *data* aside, to become *path*."""
+        self._claim(path)
+        file = self._staging.new_file(0o666)
+        try:
+            with storage_errors(path):
+                file.write(data)
+        finally:
+            file.close()
+        self._files[path] = (file.path, digest_bytes(self._repo.format, data))
+
+    def remove(self, path: str) -> None:
+        """Note that *path* is to be removed, with the folders that it leaves empty."""
+        self._removals.append(validate_path(path))
+
+    def _claim(self, path: str) -> None:
+        validate_path(path)
+        for name in (path, *parents_of(path)):
+            other = self._seen.setdefault(collision_key(name), name)
+            if other != name:
+                raise InvalidPath(
+                    f"'{name}' and '{other}' are one name on some file systems",
+                    hint="rename one of them in a new commit",
+                    path=name,
+                )
+
+    def apply(self, *, replace: bool = False) -> dict[str, Written]:
+        """Remove what is to go, then put every staged file in its place.
+
+        *replace* allows files and links that stand where a folder is needed to be removed; otherwise
+        ``WouldOverwrite`` is raised for them (callers look before, so this is the last line).
+        """
+        folders = _Folders(self._repo.root, replace=replace)
+        try:
+            for path in sorted(self._removals, reverse=True):
+                folders.remove(path)
+            return {
+                path: Written(digest, folders.put(staged, path))
+                for path, (staged, digest) in sorted(self._files.items())
+            }
+        finally:
+            folders.close()
+
+
+def write_text(repo: Repository, path: str, text: str) -> None:
+    """Make the file *path* hold *text*, all or nothing: for mlstore.lock and .gitignore."""
+    with WorktreeWriter(repo) as writer:
+        writer.stage_bytes(path, text.encode("utf-8", "surrogateescape"))
+        writer.apply()
+
+
+class _Folders:
+    """Folders of the worktree, opened one component at a time without following links."""
+
+    def __init__(self, root: Path, *, replace: bool) -> None:
+        self._root = root
+        self._replace = replace
+        self._name: str | None = None
+        self._fd = -1
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._name = None
+
+    def put(self, staged: Path, path: str) -> os.stat_result:
+        folder, _, name = path.rpartition("/")
+        with storage_errors(path), self._open(folder, create=True) as fd:
+            try:
+                _rename(staged, self._root, folder, name, fd)
+            except IsADirectoryError:
+                self._clear_folder(path, name, fd)
+                _rename(staged, self._root, folder, name, fd)
+            return _lstat(self._root, folder, name, fd)
+
+    def remove(self, path: str) -> None:
+        """Unlink *path* and the folders left empty above it; what is gone, or behind a link, is left."""
+        folder, _, name = path.rpartition("/")
+        try:
+            with self._open(folder, create=False) as fd:
+                _unlink(self._root, folder, name, fd)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as exc:
+            if isinstance(exc, PermissionError) and exc.errno == errno.EACCES:
+                raise storage_error(exc, path) from exc
+            return
+        except OSError as exc:
+            if exc.errno in _BLOCKED:
+                return
+            raise storage_error(exc, path) from exc
+        self.close()
+        for parent in parents_of(path):
+            above, _, last = parent.rpartition("/")
+            try:
+                with self._open(above, create=False) as fd:
+                    _rmdir(self._root, above, last, fd)
+            except OSError:
+                break  # not empty
+            finally:
+                self.close()
+
+    def _clear_folder(self, path: str, name: str, fd: int) -> None:
+        """An empty folder gives way to a file; one with something in it does not, unless told so."""
+        folder = path.rpartition("/")[0]
+        try:
+            _rmdir(self._root, folder, name, fd)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise WouldOverwrite(
+                f"'{path}' is a folder with files in it", hint="move them away first", paths=[path]
+            ) from None
+
+    @contextmanager
+    def _open(self, folder: str, *, create: bool) -> Iterator[int]:
+        if not _HAS_DIR_FD:
+            yield self._check_by_name(folder, create=create)
+            return
+        if self._name != folder:
+            self.close()
+            self._fd = self._walk(folder, create=create)
+            self._name = folder
+        yield self._fd
+
+    def _walk(self, folder: str, *, create: bool) -> int:
+        fd = os.open(self._root, _FOLDER)
+        done = ""
+        for name in folder.split("/") if folder else []:
+            done = f"{done}/{name}" if done else name
+            try:
+                below = self._enter(fd, name, done, create=create)
+            finally:
+                os.close(fd)
+            fd = below
+        return fd
+
+    def _enter(self, fd: int, name: str, path: str, *, create: bool) -> int:
+        try:
+            return os.open(name, _FOLDER, dir_fd=fd)
+        except FileNotFoundError:
+            if not create:
+                raise
+        except OSError as exc:
+            if exc.errno not in _BLOCKED or not create:
+                raise
+            if not self._replace:
+                raise _in_the_way(path) from None
+            os.unlink(name, dir_fd=fd)
+        os.mkdir(name, dir_fd=fd)
+        return os.open(name, _FOLDER, dir_fd=fd)
+
+    def _check_by_name(self, folder: str, *, create: bool) -> int:
+        """The same walk where the system has no dir_fd: by name, each component looked at."""
+        path = self._root
+        for name in folder.split("/") if folder else []:
+            path = path / name
+            try:
+                mode = os.lstat(path).st_mode
+            except FileNotFoundError:
+                if not create:
+                    raise
+                path.mkdir()
+                continue
+            if not stat.S_ISDIR(mode):
+                if not create or not self._replace:
+                    raise _in_the_way(path.relative_to(self._root).as_posix())
+                path.unlink()
+                path.mkdir()
+        return -1
+
+
+def _in_the_way(path: str) -> WouldOverwrite:
+    return WouldOverwrite(
+        f"'{path}' is in the way: a folder is needed there", hint="move it away first", paths=[path]
+    )
+
+
+def _by_fd_or_name(
+    call: Callable[..., os.stat_result | None], root: Path, folder: str, name: str, fd: int, **more: object
+) -> os.stat_result | None:
+    if fd >= 0:
+        return call(name, dir_fd=fd, **more)
+    return call(root / folder / name, **more)
+
+
+def _rename(staged: Path, root: Path, folder: str, name: str, fd: int) -> None:
+    if fd >= 0:
+        os.replace(staged, name, dst_dir_fd=fd)
+    else:
+        os.replace(staged, root / folder / name)
+
+
+def _unlink(root: Path, folder: str, name: str, fd: int) -> None:
+    _by_fd_or_name(os.unlink, root, folder, name, fd)
+
+
+def _rmdir(root: Path, folder: str, name: str, fd: int) -> None:
+    _by_fd_or_name(os.rmdir, root, folder, name, fd)
+
+
+def _lstat(root: Path, folder: str, name: str, fd: int) -> os.stat_result:
+    status = _by_fd_or_name(os.stat, root, folder, name, fd, follow_symlinks=False)
+    assert status is not None
+    return status
