@@ -4,6 +4,7 @@ from mlstore.repository.repository import STORE_NAME, Repository
 from mlstore.repository.snapshot import (
     Change,
     Snapshot,
+    compare_entries,
     diff_snapshots,
     diff_trees,
     find_entry,
@@ -16,6 +17,7 @@ __all__ = [
     "Change",
     "Repository",
     "Snapshot",
+    "compare_entries",
     "diff_snapshots",
     "diff_trees",
     "find_entry",

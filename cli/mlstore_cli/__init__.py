@@ -1,0 +1,1 @@
+"""The command `mlstore`: parses what the user typed, calls the library, renders the answer."""

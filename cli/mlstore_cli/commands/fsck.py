@@ -1,0 +1,37 @@
+"""`mlstore fsck`."""
+
+from __future__ import annotations
+
+import click
+
+from mlstore_cli import errors, output
+from mlstore_cli.context import Session, pass_session
+from mlstore_cli.options import define, json_option
+
+
+@define("fsck")
+@click.option(
+    "--unreachable", is_flag=True, help="List all objects that nothing needs, not only their roots."
+)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
+@json_option
+@pass_session
+def command(session: Session, unreachable: bool, jobs: int | None, as_json: bool) -> int:
+    """Check every object of the store.
+
+    Hashes every object again, reads every commit, tree, tag, ref, reflog and the index, and checks that
+    nothing that is needed is missing. Goes on past every error, and names the commits and paths that need a
+    damaged object. Nothing is changed.
+
+    Exit status: 0 fine, 3 something is corrupt, 4 something is missing.
+    """
+    from mlstore.verify import fsck
+    from mlstore_cli.views.verify import format_fsck
+
+    with session.progress("checking") as progress:
+        report = fsck(session.repo, jobs=jobs, progress=progress)
+    if as_json:
+        output.emit_json("fsck/1", report.to_dict())
+    elif not (session.quiet and report.ok):
+        output.write_lines(format_fsck(report, session.style, unreachable=unreachable))
+    return errors.status_of_category(report.category)

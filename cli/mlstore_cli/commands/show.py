@@ -1,0 +1,98 @@
+"""`mlstore show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlstore_cli import output, patch
+from mlstore_cli.context import Session, pass_session
+from mlstore_cli.options import complete_revisions, define, json_option
+from mlstore_cli.patch import Contents, Detail, detail_options
+
+if TYPE_CHECKING:
+    from mlstore.hashing import ObjectId
+    from mlstore.history import Resolved
+
+
+@define("show")
+@detail_options
+@click.option("-s", "--no-patch", is_flag=True, help="Leave out the changes.")
+@json_option
+@click.argument("objects", nargs=-1, metavar="[OBJECT]...", shell_complete=complete_revisions)
+@pass_session
+def command(
+    session: Session, detail: Detail | None, no_patch: bool, as_json: bool, objects: tuple[str, ...]
+) -> None:
+    """Show a commit, a tag, a tree or a file of a commit.
+
+    OBJECT is a revision or REVISION:PATH; HEAD when none is given. A commit is shown with its changes against
+    its first parent, a file byte for byte.
+    """
+    from mlstore.history import resolve
+
+    wanted = Detail.NONE if no_patch else (detail or Detail.PATCH)
+    found = [resolve(session.repo, text) for text in objects or ("HEAD",)]
+    if as_json:
+        output.emit_json("show/1", {"objects": [_to_json(session, one, wanted) for one in found]})
+        return
+    for position, one in enumerate(found):
+        if position and one.kind != "blob":
+            output.write_line()
+        _show(session, one, wanted)
+
+
+def _show(session: Session, found: Resolved, detail: Detail) -> None:
+    from mlstore_cli.views import commits, trees
+
+    objects = session.repo.objects
+    match found.kind:
+        case "commit":
+            _show_commit(session, found.id, detail)
+        case "tag":
+            from mlstore.history import Resolved
+
+            tag = objects.read_tag(found.id)
+            output.write_lines(commits.format_tag(tag, session.style))
+            _show(session, Resolved(tag.target, tag.target_kind), detail)
+        case "tree":
+            output.write_lines(trees.format_listing(objects.read_tree(found.id).entries))
+        case _:
+            output.write_bytes(patch.read_blob(session.repo, found.id))
+
+
+def _show_commit(session: Session, commit_id: ObjectId, detail: Detail) -> None:
+    from mlstore_cli.views import commits
+
+    commit = session.repo.objects.read_commit(commit_id)
+    names = patch.names_of(session).get(commit_id, ()) if session.is_terminal else ()
+    output.write_lines(commits.format_commit(commit_id, commit, names, session.style))
+    if commit.stage is not None:
+        output.write_lines(["", *commits.format_stage(commit.stage)])
+    if detail is not Detail.NONE:
+        changes = patch.changes_of(session, commit)
+        if changes:
+            output.write_line()
+        output.write_bytes(patch.iter_lines(Contents(session), changes, detail))
+
+
+def _to_json(session: Session, found: Resolved, detail: Detail) -> dict[str, Any]:
+    from mlstore_cli.views import commits, trees
+
+    objects = session.repo.objects
+    row: dict[str, Any] = {"id": found.id, "kind": found.kind, "path": found.path}
+    match found.kind:
+        case "commit":
+            commit = objects.read_commit(found.id)
+            row |= commits.commit_to_json(found.id, commit, patch.names_of(session).get(found.id, ()))
+            if detail is not Detail.NONE:
+                changes = patch.changes_of(session, commit)
+                row["changes"] = patch.to_json(Contents(session), changes, detail)
+        case "tag":
+            row |= commits.tag_to_json(objects.read_tag(found.id))
+        case "tree":
+            row["entries"] = [trees.entry_to_json(entry) for entry in objects.read_tree(found.id).entries]
+        case _:
+            row["size"] = objects.size(found.id)
+    return row

@@ -1,0 +1,67 @@
+"""`mlstore verify`."""
+
+from __future__ import annotations
+
+import click
+
+from mlstore_cli import errors, output
+from mlstore_cli.context import Session, pass_session
+from mlstore_cli.options import complete_revisions, define, json_option
+
+
+@define("verify")
+@click.option(
+    "--against",
+    metavar="REV",
+    shell_complete=complete_revisions,
+    help="Compare with REV, stage by stage: a revision, a name pinned in mlstore.lock, or the folder of "
+    "another repository (DIR or DIR@REV).",
+)
+@click.option("--history", is_flag=True, help="Check the blobs of all ancestors too, not only those of REV.")
+@click.option(
+    "--worktree/--no-worktree", default=None, help="Check the files too (default: when REV is checked out)."
+)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
+@click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked.")
+@json_option
+@click.argument("revision", default="HEAD", metavar="[REV]", shell_complete=complete_revisions)
+@pass_session
+def command(
+    session: Session,
+    against: str | None,
+    history: bool,
+    worktree: bool | None,
+    jobs: int | None,
+    verbose: bool,
+    as_json: bool,
+    revision: str,
+) -> int:
+    """Prove or refute that the pipeline is what was recorded.
+
+    Checks, and goes on past every finding: the history (ids, parents, heights), the content of every object
+    of REV, each stage's lineage and inputs, the files of the worktree, the pins of mlstore.lock, and with
+    --against the chain of another commit. Nothing is trusted but hashes, and nothing that is read is
+    executed.
+
+    Exit status: 0 verified, 1 it differs, 3 something is corrupt, 4 something is missing.
+    """
+    from mlstore.verify import verify
+    from mlstore_cli.views.verify import format_report
+
+    golden = session.golden_argument(against)
+    with session.progress("verifying") as progress:
+        report = verify(
+            session.repo,
+            revision,
+            against=golden,
+            history=history,
+            worktree=worktree,
+            jobs=jobs,
+            progress=progress,
+        )
+    report.against = against
+    if as_json:
+        output.emit_json("verify/1", report.to_dict())
+    elif not (session.quiet and report.ok):
+        output.write_lines(format_report(report, session.style, verbose=verbose))
+    return errors.status_of_category(report.category)

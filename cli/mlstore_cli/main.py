@@ -1,0 +1,25 @@
+"""The entry point of the command `mlstore`.
+
+`mlstore --version` is answered here, before anything else is imported, so that a script which only asks
+whether mlstore is there pays no more than Python's own start-up.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status (see `mlstore_cli.errors` for what each status means)."""
+    args = sys.argv[1:] if argv is None else argv
+    if args == ["--version"]:
+        from mlstore._version import __version__
+
+        sys.stdout.write(f"mlstore {__version__}\n")
+        return 0
+    try:
+        from mlstore_cli.app import run
+
+        return run(args)
+    except KeyboardInterrupt:  # pressed while the modules were still loading
+        return 130

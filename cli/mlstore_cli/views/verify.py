@@ -1,0 +1,148 @@
+"""What `verify`, `exec` and `fsck` print: the verdict, a row a stage, the findings, what was skipped."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from mlstore_cli.output import Style, escape
+from mlstore_cli.views.commits import short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mlstore.verify import Finding, FsckReport, Report, StageVerdict
+
+WIDTH: Final = 80
+_MOST_FINDINGS: Final = 40
+_GOOD: Final = frozenset({"match", "ok"})
+_FOLLOWING: Final = frozenset({"changed-input", "rebuilt"})
+_COUNTED: Final = (
+    ("commits", "commits"),
+    ("blobs", "blobs"),
+    ("objects", "objects"),
+    ("files", "files in the worktree"),
+    ("stages", "stages"),
+    ("pins", "pins"),
+    ("refs", "refs"),
+)
+
+
+def format_report(report: Report, style: Style, *, verbose: bool = False) -> list[str]:
+    """Return the report for people: the verdict first, then why."""
+    lines = [_headline(report, style)]
+    if report.stages:
+        lines += ["", *_stage_table(report.stages, style, compared=report.against is not None)]
+    lines += _findings(report.findings, style)
+    summary = _counts(report.checked)
+    if summary:
+        lines += ["", style.dim(f"checked {summary}")]
+    lines += [style.dim(line) for line in _skipped(report.skipped, verbose=verbose)]
+    return lines
+
+
+def _headline(report: Report, style: Style) -> str:
+    what = escape(report.rev) + (f" ({short(report.commit)})" if report.commit else "")
+    against = f" against {escape(report.against)}" if report.against else ""
+    if report.ok:
+        word = f"matches {escape(report.against)}" if report.against else "is verified"
+        return style.green("verified:") + f" {what} {word}"
+    first = next(finding for finding in report.findings if finding.severity == "error")
+    at = f", first at stage '{escape(first.stage)}'" if first.stage else ""
+    return style.red("not verified:") + f" {what}{against}: {report.verdict}{at}"
+
+
+def _stage_table(stages: Sequence[StageVerdict], style: Style, *, compared: bool) -> list[str]:
+    name = max([5, *(len(escape(row.stage)) for row in stages)])
+    verdict = max([7, *(len(row.verdict) for row in stages)])
+    head = f"  {'stage':<{name}}  {'verdict':<{verdict}}  {'commit':<10}  {'lineage':<10}"
+    lines = [style.dim((head + ("  golden" if compared else "")).rstrip())]
+    for row in stages:
+        painted = _paint(row.verdict, style) + " " * (verdict - len(row.verdict))
+        golden = f"  {_id(row.golden_lineage)}" if compared else ""
+        ids = f"{_id(row.commit):<10}  {_id(row.lineage):<10}"
+        lines.append(f"  {escape(row.stage):<{name}}  {painted}  {ids}{golden}".rstrip())
+    return lines
+
+
+def _paint(verdict: str, style: Style) -> str:
+    if verdict in _GOOD:
+        return style.green(verdict)
+    return style.yellow(verdict) if verdict in _FOLLOWING else style.red(verdict)
+
+
+def _id(value: str | None) -> str:
+    return short(value) if value else "-"
+
+
+def _findings(findings: Sequence[Finding], style: Style) -> list[str]:
+    lines: list[str] = []
+    for finding in findings[:_MOST_FINDINGS]:
+        lines += ["", *format_finding(finding, style)]
+    if len(findings) > _MOST_FINDINGS:
+        lines += ["", f"and {len(findings) - _MOST_FINDINGS} more findings; --json gives all"]
+    return lines
+
+
+def format_finding(finding: Finding, style: Style) -> list[str]:
+    """Return one finding: what, why, where, and what to do."""
+    label = {"error": style.red("error:"), "warning": style.yellow("warning:"), "info": style.cyan("info:")}
+    if finding.consequence:
+        return [f"  {style.yellow('then:')} {escape(finding.message)}", *_row("cause", finding.cause)]
+    lines = [f"{label[finding.severity]} {escape(finding.message)}"]
+    lines += _row("cause", finding.cause)
+    shown = finding.cause or ""
+    lines += [f"  {'':<9} {escape(line)}" for line in finding.details if line not in shown]
+    if finding.severity != "info":
+        lines += _row("expected", _value(finding.expected))
+        lines += _row("actual", _value(finding.actual))
+        if finding.commit:
+            lines += _row("commit", short(finding.commit))
+    if finding.hint:
+        lines += _wrap(f"  {style.cyan('hint:')}     ", escape(finding.hint), indent=12)
+    return lines
+
+
+def _value(value: str | None) -> str | None:
+    return value if value is None or len(value) < 68 else value[:64] + "..."
+
+
+def _row(label: str, text: str | None) -> list[str]:
+    return [] if text is None else _wrap(f"  {label + ':':<9} ", escape(text), indent=12)
+
+
+def _wrap(first: str, text: str, *, indent: int) -> list[str]:
+    parts = textwrap.wrap(text, WIDTH - indent, break_long_words=False, break_on_hyphens=False) or [""]
+    return [first + parts[0], *(" " * indent + part for part in parts[1:])]
+
+
+def _counts(checked: dict[str, int]) -> str:
+    from mlstore_cli.progress import format_size
+
+    parts = [f"{checked[key]} {word}" for key, word in _COUNTED if checked.get(key)]
+    text = ", ".join(parts)
+    return text + (f" ({format_size(checked['bytes'])} in the store)" if checked.get("bytes") else "")
+
+
+def _skipped(skipped: dict[str, str], *, verbose: bool) -> Iterable[str]:
+    for what, why in skipped.items():
+        if verbose or what != "signatures":
+            yield f"not checked: {what} ({escape(why)})"
+
+
+def format_fsck(report: FsckReport, style: Style, *, unreachable: bool = False) -> list[str]:
+    """Return what `fsck` found."""
+    lines: list[str] = []
+    for finding in report.findings:
+        lines += [*format_finding(finding, style), ""]
+    if unreachable:
+        lines += [f"unreachable {object_id}" for object_id in report.unreachable]
+    else:
+        lines += [f"dangling {object_id}" for object_id in report.dangling]
+    counted = _counts(report.checked)
+    errors = sum(finding.severity == "error" for finding in report.findings)
+    if report.ok:
+        lines.append(style.green("ok:") + f" {counted}")
+    else:
+        lines.append(style.red(f"{errors} error{'s' if errors != 1 else ''}:") + f" {counted}")
+    return lines

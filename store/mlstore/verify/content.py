@@ -1,0 +1,65 @@
+"""Hashing many objects and files again, on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias, TypeVar
+
+from mlstore.errors import CorruptError, NotFoundError
+from mlstore.hashing import Digest, ObjectId
+from mlstore.repository import Repository
+from mlstore.verify.inspection import Inspection, size_mismatch
+
+Progress: TypeAlias = Callable[[str, int], None]
+"""Called with a path or id and a number of bytes after each file or object that was hashed."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_BATCH = 256
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T], jobs: int | None) -> Iterator[R]:
+    """Give ``work(item)`` for each item, in order; hashing and reading release the interpreter's lock.
+
+    *jobs* None means all cores. Few results are held at a time, whatever the number of items.
+    """
+    count = jobs or os.cpu_count() or 1
+    if count == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        batch: list[T] = []
+        for item in items:
+            batch.append(item)
+            if len(batch) >= _BATCH:
+                yield from pool.map(work, batch)
+                batch = []
+        yield from pool.map(work, batch)
+
+
+def check_blobs(
+    repo: Repository, inspection: Inspection, *, jobs: int | None, progress: Progress | None
+) -> tuple[int, int]:
+    """Hash every blob that *inspection* found a need for; gives their number and bytes."""
+
+    def check(object_id: ObjectId) -> tuple[ObjectId, Digest | Exception]:
+        try:
+            return object_id, repo.objects.check(object_id)
+        except (CorruptError, NotFoundError) as exc:
+            return object_id, exc
+
+    total = 0
+    for object_id, result in in_parallel(check, list(inspection.blobs), jobs):
+        need = inspection.blobs[object_id]
+        if isinstance(result, Exception):
+            inspection.damage(object_id, result, need, "blob")
+            continue
+        if need.size is not None and need.size != result.size:
+            inspection.damage(object_id, size_mismatch(object_id, need.size, result.size), need, "blob")
+        total += result.size
+        if progress is not None:
+            progress(object_id, result.size)
+    return len(inspection.blobs), total

@@ -1,0 +1,125 @@
+"""What a verification says: findings, the first cause first, and what was and was not looked at."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["error", "warning", "info"]
+Category: TypeAlias = Literal["corrupt", "missing", "untrusted", "differs"]
+
+_CATEGORIES: dict[str, Category] = {
+    "corrupt-object": "corrupt",
+    "corrupt-file": "corrupt",
+    "false-record": "corrupt",
+    "wrong-height": "corrupt",
+    "wrong-lineage": "corrupt",
+    "missing-object": "missing",
+    "missing-ref": "missing",
+}
+_RANK: dict[Category, int] = {"corrupt": 0, "missing": 1, "untrusted": 2, "differs": 3}
+_SEVERITY_RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    ``kind`` is a stable word (kinds are only ever added), ``expected`` and ``actual`` are ids or short
+    texts, ``cause`` says why where that is known, ``details`` lists more (changed keys, who needs a
+    damaged object). A ``consequence`` follows from another finding that stands before it.
+    """
+
+    kind: str
+    message: str
+    severity: Severity = "error"
+    stage: str | None = None
+    commit: str | None = None
+    path: str | None = None
+    expected: str | None = None
+    actual: str | None = None
+    cause: str | None = None
+    hint: str | None = None
+    details: tuple[str, ...] = ()
+    consequence: bool = False
+
+    @property
+    def category(self) -> Category:
+        """What a caller would do about it: corrupt, missing, untrusted, or differs."""
+        return _CATEGORIES.get(self.kind, "differs")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON-ready data."""
+        value = asdict(self)
+        value["details"] = list(self.details)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class StageVerdict:
+    """How one stage compares with the golden one (or stands by itself when there is nothing to compare)."""
+
+    stage: str
+    verdict: str
+    commit: str | None
+    lineage: str | None
+    golden_commit: str | None = None
+    golden_lineage: str | None = None
+    record: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """The outcome of one verification. ``skipped`` says what was not looked at, and why."""
+
+    rev: str
+    commit: str | None
+    against: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+    stages: list[StageVerdict] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """``verified`` or (compared with a golden pipeline) ``match``; else the kind of the first cause."""
+        if self.ok:
+            return "match" if self.against is not None else "verified"
+        return next(finding.kind for finding in self.findings if finding.severity == "error")
+
+    @property
+    def category(self) -> Category | None:
+        """The gravest category among the errors, None when there is none."""
+        found = {finding.category for finding in self.findings if finding.severity == "error"}
+        return min(found, key=_RANK.__getitem__, default=None)
+
+    def sort(self) -> None:
+        """Put the first cause first: damage before difference, causes before effects, in pipeline order."""
+        order = {row.stage: number for number, row in enumerate(self.stages)}
+
+        def key(item: tuple[int, Finding]) -> tuple[int, int, int, int, int]:
+            number, finding = item
+            stage = order.get(finding.stage or "", -1)
+            rank = _RANK[finding.category]
+            return _SEVERITY_RANK[finding.severity], rank, int(finding.consequence), stage, number
+
+        self.findings = [finding for _, finding in sorted(enumerate(self.findings), key=key)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON-ready data (schema ``mlstore.verify/1``)."""
+        return {
+            "ok": self.ok,
+            "verdict": self.verdict,
+            "rev": self.rev,
+            "commit": self.commit,
+            "against": self.against,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "stages": [asdict(row) for row in self.stages],
+            "checked": self.checked,
+            "skipped": self.skipped,
+        }

@@ -1,0 +1,177 @@
+"""Reading a damaged history without stopping: commits and trees, each looked at once.
+
+Every commit and tree that is read was hashed and must be canonical. What cannot be read becomes a
+finding, and the walk goes on past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mlstore.errors import CorruptError, CorruptObject, NotFoundError
+from mlstore.hashing import ObjectId
+from mlstore.model import Commit, Tree, compute_lineage
+from mlstore.repository import Repository
+from mlstore.verify.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Who needs an object first: a commit, and the path there (None for the commit itself or its root)."""
+
+    commit: ObjectId
+    path: str | None
+    size: int | None = None
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What a walk over commits and trees has seen so far."""
+
+    repo: Repository
+    commits: dict[ObjectId, Commit] = field(default_factory=dict)
+    trees: dict[ObjectId, Tree] = field(default_factory=dict)
+    blobs: dict[ObjectId, Need] = field(default_factory=dict)
+    damaged: dict[ObjectId, Finding] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    _expanded: set[ObjectId] = field(default_factory=set)
+
+    def walk_history(self, tips: Iterable[ObjectId]) -> None:
+        """Read all ancestors of *tips* and check that each is what its parents make it."""
+        pending: list[tuple[ObjectId, Need | None]] = [(tip, None) for tip in tips]
+        while pending:
+            commit_id, need = pending.pop()
+            if commit_id in self.commits or commit_id in self.damaged:
+                continue
+            commit = self._read_commit(commit_id, need)
+            if commit is not None:
+                self.commits[commit_id] = commit
+                pending += [(parent, Need(commit_id, None)) for parent in commit.parents]
+        self._check_blocks()
+
+    def _read_commit(self, commit_id: ObjectId, need: Need | None) -> Commit | None:
+        try:
+            return self.repo.objects.read_commit(commit_id)
+        except (CorruptError, NotFoundError) as exc:
+            self.damage(commit_id, exc, need or Need(commit_id, None), "commit")
+            return None
+
+    def damage(self, object_id: ObjectId, exc: Exception, need: Need, what: str) -> None:
+        """Note that the object cannot be used."""
+        if object_id in self.damaged:
+            return
+        actual = getattr(exc, "data", {}).get("actual")
+        finding = Finding(
+            kind="corrupt-object" if isinstance(exc, CorruptError) else "missing-object",
+            message=f"{what}: {exc}",
+            commit=need.commit,
+            path=need.path,
+            expected=object_id,
+            actual=actual,
+            hint="restore it from a good copy: 'mlstore add' of the same file heals a blob",
+        )
+        self.damaged[object_id] = finding
+        self.findings.append(finding)
+
+    def _check_blocks(self) -> None:
+        seen: set[tuple[str, ObjectId]] = set()
+        for commit_id, commit in sorted(self.commits.items(), key=lambda item: item[1].height):
+            parents = [self.commits[parent] for parent in commit.parents if parent in self.commits]
+            whole = len(parents) == len(commit.parents)
+            if whole:
+                self._check_height(commit_id, commit, parents)
+            self._check_lineage(commit_id, commit, parents, whole)
+            if commit.stage is not None and commit.lineage is not None:
+                self._check_upstream(commit_id, commit, seen)
+                seen.add((commit.stage.name, commit.lineage))
+
+    def _check_height(self, commit_id: ObjectId, commit: Commit, parents: list[Commit]) -> None:
+        expected = max((parent.height for parent in parents), default=-1) + 1
+        if commit.height != expected:
+            self.findings.append(
+                Finding(
+                    "wrong-height",
+                    f"commit says height {commit.height}, its parents make it {expected}",
+                    stage=commit.stage.name if commit.stage else None,
+                    commit=commit_id,
+                    expected=str(expected),
+                    actual=str(commit.height),
+                    hint="the history was put together by hand: do not trust it",
+                )
+            )
+
+    def _check_lineage(self, commit_id: ObjectId, commit: Commit, parents: list[Commit], whole: bool) -> None:
+        if commit.stage is not None:
+            expected: ObjectId | None = compute_lineage(self.repo.format, commit.stage)
+        elif not whole:
+            return  # a parent is damaged, and told so
+        else:
+            expected = parents[0].lineage if parents else None
+        if commit.lineage == expected:
+            return
+        self.findings.append(
+            Finding(
+                "wrong-lineage",
+                "the recorded lineage is not that of what the block says it did",
+                stage=commit.stage.name if commit.stage else None,
+                commit=commit_id,
+                expected=expected,
+                actual=commit.lineage,
+                hint="the block was put together by hand: do not trust it",
+            )
+        )
+
+    def _check_upstream(self, commit_id: ObjectId, commit: Commit, seen: set[tuple[str, ObjectId]]) -> None:
+        assert commit.stage is not None
+        for stage, lineage in commit.stage.upstream.items():
+            if (stage, lineage) not in seen and not self.damaged:
+                self.findings.append(
+                    Finding(
+                        "false-record",
+                        f"the block names an upstream '{stage}' that its history does not hold",
+                        stage=commit.stage.name,
+                        commit=commit_id,
+                        expected=lineage,
+                        hint="the block was put together by hand: do not trust it",
+                    )
+                )
+
+    def walk_tree(self, tree: ObjectId, commit: ObjectId, *, blobs: bool) -> None:
+        """Read *tree* and all below it; with *blobs* note the blobs that it needs."""
+        # Each tree once, whatever the number of places that share it.
+        done = self._expanded if blobs else self.trees
+        pending: list[tuple[ObjectId, str]] = [(tree, "")]
+        while pending:
+            tree_id, prefix = pending.pop()
+            if tree_id in done:
+                continue
+            value = self._read_tree(tree_id, Need(commit, prefix.rstrip("/") or None))
+            if blobs:
+                self._expanded.add(tree_id)
+            for entry in value.entries if value else ():
+                path = prefix + entry.name
+                if entry.kind == "tree":
+                    pending.append((entry.id, path + "/"))
+                elif blobs:
+                    self.blobs.setdefault(entry.id, Need(commit, path, entry.size))
+
+    def _read_tree(self, tree_id: ObjectId, need: Need) -> Tree | None:
+        if tree_id in self.trees or tree_id in self.damaged:
+            return self.trees.get(tree_id)
+        try:
+            value = self.repo.objects.read_tree(tree_id)
+        except (CorruptError, NotFoundError) as exc:
+            self.damage(tree_id, exc, need, "tree")
+            return None
+        self.trees[tree_id] = value
+        return value
+
+    def need_blob(self, object_id: ObjectId, commit: ObjectId, path: str | None) -> None:
+        """Note that *commit* needs the blob."""
+        self.blobs.setdefault(object_id, Need(commit, path))
+
+
+def size_mismatch(object_id: ObjectId, expected: int, actual: int) -> CorruptObject:
+    """Give the error for a tree entry that states another size than its blob has."""
+    return CorruptObject(f"object '{object_id}' has {actual} bytes, its tree says {expected}", id=object_id)
