@@ -47,9 +47,14 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or raise UnknownCommand."""
+        """Find the command, or raise UnknownCommand; `help NAME` is `NAME --help`."""
+        if args[0] == "help":
+            args = [*args[1:2], "--help"]
         found = self.get_command(ctx, args[0])
         if found is None and not ctx.resilient_parsing:
+            if args[0] == "--help":
+                output.write_line(ctx.get_help())
+                ctx.exit()
             if args[0].startswith("-"):
                 ctx.fail(f"unknown option '{args[0]}'")
             raise UnknownCommand(args[0])

@@ -77,10 +77,13 @@ def range_of(session: Session, revisions: Sequence[str], *, everything: bool) ->
 
 
 def tree_of(session: Session, revision: str) -> ObjectId:
-    """Return the tree that a revision leads to."""
+    """Return the tree that a revision, or `REVISION:FOLDER`, leads to."""
     from mlstore.history import resolve
 
-    return resolve(session.repo, revision if ":" in revision else revision + "^{tree}").id
+    found = resolve(session.repo, revision if ":" in revision else revision + "^{tree}")
+    if found.kind != "tree":
+        raise InvalidRevision(f"'{revision}' is a {found.kind}, not a tree")
+    return found.id
 
 
 def snapshot_of(session: Session, revision: str) -> Snapshot:

@@ -50,6 +50,8 @@ class MlstoreError(Exception):
         self.message = message
         self.hint = hint
         self.data = data
+        if hint:
+            self.add_note(f"hint: {hint}")  # for whoever sees it as a traceback
 
 
 class UsageError(MlstoreError):

@@ -90,7 +90,7 @@ def spawn() -> Spawn:
 
     def run(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, *(args if args[0] == "-c" else ["-m", "mlstore_cli", *args])],
+            [sys.executable, *(args if args[:1] == ("-c",) else ["-m", "mlstore_cli", *args])],
             cwd=cwd,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES), **env},
             capture_output=True,

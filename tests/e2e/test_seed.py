@@ -1,8 +1,8 @@
 """The small demo that mlstore grew from, case by case, through the installed command.
 
 That demo hashed a list of files into a chain, built the chain twice, and let production start when both last
-hashes agreed. First comes the counterpart of each of its functions, then mlstore catching each failure that it
-let pass.
+hashes agreed. First comes the counterpart of each of its functions, then mlstore catching each failure that
+it let pass.
 """
 
 from __future__ import annotations
@@ -171,6 +171,8 @@ def test_comparing_two_equal_chains_built_at_different_times_and_places(golden: 
     ours, theirs = chain(golden), chain(other)
     assert [block["lineage"] for block in ours] == [block["lineage"] for block in theirs]
     assert not {block["commit"] for block in ours} & {block["commit"] for block in theirs}
+    status, report = verify(other, "--against", str(golden))
+    assert (status, report["verdict"]) == (0, "match")
 
 
 def test_comparing_a_rebuilt_chain_with_golden_matches_in_spite_of_new_commits(current: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from mlstore_cli import errors, output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import define, json_option, require_utf8
+
+_VERBS: Final = frozenset({"get", "set", "unset", "list"})
 
 
 @define("config")
@@ -43,9 +47,11 @@ def command(
             return _get(session, key, as_json)
         case ("unset", key):
             return _unset(session, key)
-        case ("set", key, value) | (key, value):
+        case ("set", key, value):
             return _set(session, key, value)
-        case (key,) if key not in ("get", "set", "unset"):
+        case (key, value) if key not in _VERBS:
+            return _set(session, key, value)
+        case (key,) if key not in _VERBS:
             return _get(session, key, as_json)
     raise click.UsageError("expected a key, a key and a value, or --list", click.get_current_context())
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlstore.repository import Change
     from mlstore.worktree import Status
 
-_WORDS: Final = {"added": "new file:", "deleted": "deleted:", "modified": "modified:", "mode": "mode change:"}
+_WORDS: Final = {"added": "new file:", "deleted": "deleted:", "modified": "modified:", "mode": "mode:"}
 
 
 def format_long(status: Status, relative: Callable[[str], str], style: Style) -> list[str]:

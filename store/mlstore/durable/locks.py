@@ -41,18 +41,22 @@ class FileLock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         try:
-            deadline = time.monotonic() + self._wait
-            pause = _FIRST_PAUSE
-            while not try_lock(fd):
-                if time.monotonic() >= deadline:
-                    raise self._refusal(fd)
-                time.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+            with storage_errors(self._path):  # some network file systems know no locks
+                self._wait_for(fd)
             self._sign(fd)
         except BaseException:
             os.close(fd)
             raise
         self._fd = fd
+
+    def _wait_for(self, fd: int) -> None:
+        deadline = time.monotonic() + self._wait
+        pause = _FIRST_PAUSE
+        while not try_lock(fd):
+            if time.monotonic() >= deadline:
+                raise self._refusal(fd)
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def release(self) -> None:
         """Give the lock back."""

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -79,11 +80,15 @@ class Staging:
 
     def _open_folder(self) -> Path:
         self._scratch.mkdir(exist_ok=True)
-        folder = self._scratch / f"staging-{secrets.token_hex(8)}"
-        folder.mkdir()
-        self._lock = os.open(folder / _LOCK_NAME, CREATE, 0o600)
-        try_lock(self._lock)
-        return folder
+        while True:
+            folder = self._scratch / f"staging-{secrets.token_hex(8)}"
+            folder.mkdir()
+            self._lock = os.open(folder / _LOCK_NAME, CREATE, 0o600)
+            if try_lock(self._lock):
+                return folder
+            # A sweep came between the two lines above and is about to remove the folder: take another.
+            os.close(self._lock)
+            self._lock = -1
 
     def publish(self, moves: Iterable[tuple[Path, Path]], *, is_corrupt: Callable[[Path], bool]) -> None:
         """Give staged files their final names: ``(staged, final)`` pairs, all or (after a crash) some.
@@ -155,22 +160,26 @@ def sweep(scratch: Path) -> None:
         return
     for name in names:
         path = scratch / name
-        try:
-            if _abandoned(path):
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
-        except OSError:
-            continue
+        with suppress(OSError):
+            _sweep_one(path)
 
 
-def _abandoned(path: Path) -> bool:
-    if not path.is_dir():
-        return time.time() - path.stat().st_mtime > _UNLOCKED_GRACE
+def _sweep_one(path: Path) -> None:
+    old = time.time() - path.lstat().st_mtime > _UNLOCKED_GRACE
+    if path.is_symlink() or not path.is_dir():
+        if old:
+            path.unlink()
+        return
     try:
         fd = os.open(path / _LOCK_NAME, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
         # Its owner may be between making the folder and locking it.
-        return time.time() - path.stat().st_mtime > _UNLOCKED_GRACE
+        if old:
+            shutil.rmtree(path, ignore_errors=True)
+        return
     try:
-        return try_lock(fd)
+        # Held while the folder goes: an owner who comes for the lock now sees that it is too late.
+        if try_lock(fd):
+            shutil.rmtree(path, ignore_errors=True)
     finally:
         os.close(fd)

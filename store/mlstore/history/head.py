@@ -65,7 +65,7 @@ def switch(
 
 
 def _branch(repo: Repository, name: str) -> str:
-    if repo.refs.read(validate_ref(BRANCHES + name)) is None:
+    if BRANCHES + name not in repo.refs.names(BRANCHES):
         try:
             resolve_commit(repo, name)
         except (RefNotFound, InvalidRevision) as exc:

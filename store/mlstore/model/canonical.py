@@ -7,16 +7,22 @@ bits. A reader that re-encodes what it decoded and compares the bytes has checke
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from mlstore.errors import DecodeError
+from mlstore.errors import DecodeError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_INTEGER = 2**63 - 1
 _MAX_DIGITS = 20
 
 
 def canonical_json(value: object) -> bytes:
-    """Encode *value* (dict, list, str, int, bool, None); raises ``ValueError`` for anything else."""
+    """Encode *value* (dict, list, str, int, bool, None); raises ``ValueError`` for other types.
+
+    Floats are the caller's to keep out: every reader refuses them.
+    """
     text = json.dumps(
         value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=_refuse
     )
@@ -28,7 +34,20 @@ def encode_object(kind: str, value: object) -> bytes:
     try:
         return f"mlstore {kind} 1\n".encode() + canonical_json(value)
     except UnicodeEncodeError:
-        raise DecodeError(f"a {kind} holds text that is not valid unicode") from None
+        raise UsageError(f"a {kind} cannot hold text that is not valid unicode") from None
+
+
+def encode_readable(kind: str, value: object, decode: Callable[[bytes], object]) -> bytes:
+    """Do the same, and let *decode* read it: what no reader would take must never be written.
+
+    Raises ``UsageError`` with what is wrong.
+    """
+    data = encode_object(kind, value)
+    try:
+        decode(data)
+    except DecodeError as exc:
+        raise UsageError(f"this {kind} cannot be recorded: {exc.message}") from None
+    return data
 
 
 def decode_object(kind: str, data: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
-from mlstore.model.canonical import decode_object, encode_object
+from mlstore.model.canonical import decode_object, encode_readable
 from mlstore.model.fields import Fields
 from mlstore.model.paths import validate_path
 from mlstore.model.times import is_time
@@ -76,7 +76,7 @@ class Commit:
 
 
 def encode_commit(commit: Commit) -> bytes:
-    """Give the canonical bytes of *commit*."""
+    """Give the canonical bytes of *commit*; raises ``UsageError`` when no reader would accept them."""
     value: dict[str, Any] = {
         "author": {"email": commit.author.email, "name": commit.author.name},
         "height": commit.height,
@@ -91,7 +91,7 @@ def encode_commit(commit: Commit) -> bytes:
         value["stage"] = _encode_stage(commit.stage)
     if commit.signature is not None:
         value["signature"] = commit.signature
-    return encode_object("commit", value)
+    return encode_readable("commit", value, decode_commit)
 
 
 def _encode_stage(stage: StageRecord) -> dict[str, Any]:

@@ -53,6 +53,23 @@ def _translate(pattern: str, at: int) -> tuple[str, int]:
     if char == "?":
         return "[^/]", at + 1
     if char == "[" and (found := _SET.match(pattern, at)):
-        body = found.group(2).replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
-        return f"(?!/)[{'^' if found.group(1) else ''}{body.replace(']', chr(92) + ']')}]", found.end()
+        return _translate_set(found.group(2), negated=bool(found.group(1))), found.end()
     return re.escape(char), at + 1
+
+
+def _translate_set(body: str, *, negated: bool) -> str:
+    """One character of a set like ``a-c_``; a range that runs backwards holds nothing, as in the shell."""
+    parts = []
+    at = 0
+    while at < len(body):
+        last = body[at + 2] if body[at + 1 : at + 2] == "-" and at + 2 < len(body) else None
+        if last is None:
+            parts.append(re.escape(body[at]))
+            at += 1
+            continue
+        if body[at] <= last:
+            parts.append(f"{re.escape(body[at])}-{re.escape(last)}")
+        at += 3
+    if not parts:
+        return "[^/]" if negated else "(?!)"
+    return f"(?!/)[{'^' if negated else ''}{''.join(parts)}]"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlstore.hashing import ObjectId
-from mlstore.model.canonical import decode_object, encode_object
+from mlstore.model.canonical import decode_object, encode_readable
 from mlstore.model.commit import Person, decode_moment, decode_person
 from mlstore.model.fields import Fields
 
@@ -27,7 +27,7 @@ class Tag:
 
 
 def encode_tag(tag: Tag) -> bytes:
-    """Give the canonical bytes of *tag*."""
+    """Give the canonical bytes of *tag*; raises ``UsageError`` when no reader would accept them."""
     value: dict[str, Any] = {
         "kind": tag.target_kind,
         "message": tag.message,
@@ -38,7 +38,7 @@ def encode_tag(tag: Tag) -> bytes:
     }
     if tag.signature is not None:
         value["signature"] = tag.signature
-    return encode_object("tag", value)
+    return encode_readable("tag", value, decode_tag)
 
 
 def decode_tag(data: bytes) -> Tag:

@@ -45,8 +45,13 @@ class Tree:
 
 
 def encode_tree(tree: Tree) -> bytes:
-    """Give the canonical bytes of *tree*; its entries must be sorted and unique."""
+    """Give the canonical bytes of *tree*; its entries must be sorted and unique.
+
+    Raises ``InvalidPath`` for a name that no reader would accept.
+    """
     _check_order([entry.name for entry in tree.entries])
+    for entry in tree.entries:
+        validate_component(entry.name)
     entries = [
         {"id": entry.id, "kind": entry.kind, "name": entry.name, "size": entry.size} for entry in tree.entries
     ]

@@ -118,7 +118,7 @@ class _Resolver:
         validate_path(path)
         if "#" in path:
             raise InvalidPath(
-                f"stage '{self._stage.name}' cannot read '{path}': '#' in a name would select a key of a file",
+                f"stage '{self._stage.name}' cannot read '{path}': a '#' in its name would select a key",
                 hint="rename the file",
                 path=path,
             )

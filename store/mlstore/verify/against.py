@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlstore.compare.environment import diff_environments
+from mlstore.compare.environment import diff_environments, load_environment
 from mlstore.errors import MlstoreError
 from mlstore.hashing import ObjectId
 from mlstore.history import Block, Chain
@@ -181,8 +181,10 @@ def _diverged(golden: Side, current: Side, block: Block, found: Block) -> Findin
     details += [f"'{first}': {line}" for line in where]
     environments = _environment_changes(golden.repo, block, current.repo, found)
     details += [f"environment: {line}" for line in environments]
-    if environments:
-        cause = f"the environment differs: {'; '.join(environments[:3])}"
+    # Another commit of the scripts' repository is worth knowing, but in itself it runs nothing.
+    telling = [line for line in environments if not line.startswith("git ")]
+    if telling:
+        cause = f"the environment differs: {'; '.join(telling[:3])}"
     elif found.stage.environment is None or block.stage.environment is None:
         cause = "unknown: a block recorded by hand says nothing of its environment"
     else:
@@ -207,7 +209,8 @@ def _environment_changes(golden: Repository, block: Block, current: Repository, 
     if one is None or other is None or one == other:
         return []
     try:
-        return diff_environments(golden.objects.read(one), current.objects.read(other))
+        before, after = golden.objects.read(one), current.objects.read(other)
+        return diff_environments(load_environment(before), load_environment(after))
     except MlstoreError:
         return []
 

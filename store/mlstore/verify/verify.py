@@ -202,7 +202,7 @@ class _Verification:
         report = self._report
         report.skipped["against"] = f"commit {pin.commit[:10]} is not in this store: compared by lineage only"
         ours = {block.name: block for block in self._chain.blocks} if self._chain else {}
-        for name in dict.fromkeys([*pin.stages, *ours]):
+        for name in dict.fromkeys([*ours, *pin.stages]):  # in pipeline order, as far as that is known
             block, wanted = ours.get(name), pin.stages.get(name)
             found = block.lineage if block else None
             verdict = "match" if found == wanted else _lineage_verdict(found, wanted)

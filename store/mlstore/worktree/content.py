@@ -124,17 +124,20 @@ class ContentCache:
 
     def __init__(self, repo: Repository, index: Index | None = None, *, trusted: bool = False) -> None:
         self._repo = repo
-        self._index = index if index is not None else repo.read_index()
-        self._trusted = trusted
+        self._index = None if trusted else (index if index is not None else repo.read_index())
         self._lookup = Lookup(repo.root)
         self._known: dict[str, HashedFile | None] = {}
+
+    def refresh(self) -> None:
+        """Look at folders anew: a command may have made or removed some since they were last seen."""
+        self._lookup = Lookup(self._repo.root)
 
     def entry(self, path: str) -> TreeEntry | None:
         """Give the file at *path* as a snapshot's entry; None when there is no regular file."""
         status = self._lookup.status(path)
         if status is None or not stat.S_ISREG(status.st_mode):
             return None
-        if not self._trusted:
+        if self._index is not None:
             indexed = self._index.get(path)
             if indexed is not None and self._index.is_unchanged(path, status):
                 return indexed.as_tree_entry()
