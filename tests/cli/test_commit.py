@@ -91,3 +91,15 @@ def test_commit_on_no_branch(history):
 
 def test_stage_and_amend_exclude_each_other(history):
     assert "exclude each other" in history("commit", "--stage", "s", "--amend", "-m", "x", status=2).err
+
+
+def test_commit_all_with_a_stage_makes_a_block_asserted_by_hand(history):
+    history.write("mlstore.toml", '[stages.s]\ncommand = "x"\ninputs = ["a.txt"]\noutputs = ["data/b.txt"]\n')
+    history("add", "mlstore.toml")
+    history.write("data/b.txt", "made by hand\n")
+    history("commit", "-a", "--stage", "s", "-m", "by hand")
+    (commit,) = history("log", "--stage", "s", "--json").json["commits"]
+    assert commit["stage"]["record"] == "asserted"
+    assert commit["stage"]["outputs"] == {"data/b.txt": history("hash-object", "data/b.txt").out.strip()}
+    assert history("log", "-1", "--oneline").out.endswith(" [s] by hand\n")
+    assert history("show", "-s").lines[3].startswith("Stage:  s (asserted, height 2, lineage ")

@@ -63,9 +63,9 @@ def test_the_demo_succeeds_and_sums_up_every_scenario(played: Played) -> None:
     done, _ = played
     assert (done.returncode, done.stderr) == (0, "")
     summary = done.stdout.partition("What this proved")[2]
-    assert re.search(r"golden pipeline +match +exit 0 +production scored 5 patients", summary)
+    assert re.search(r"golden pipeline +match +0  scored 5 patients", summary)
     for number, title in enumerate(BROKEN, 1):
-        assert re.search(rf"{number} {title} +[a-z-]+ +exit [13] +production refused", summary)
+        assert re.search(rf"{number} {title} +[a-z-]+ +[13]  refused", summary)
 
 
 def test_the_demo_shows_the_exit_status_of_every_verification(played: Played) -> None:
@@ -74,9 +74,10 @@ def test_the_demo_shows_the_exit_status_of_every_verification(played: Played) ->
 
 
 def test_the_demo_is_readable_on_80_columns_and_without_colour(played: Played) -> None:
-    done, _ = played
+    done, folder = played
     assert COLOR not in done.stdout
-    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+    # The name of the scratch folder is as long as it is.
+    assert [line for line in done.stdout.splitlines() if len(line) > 80 and str(folder) not in line] == []
 
 
 def test_the_demo_leaves_nothing_behind(played: Played) -> None:

@@ -164,6 +164,6 @@ def test_a_forgotten_debug_switch_draws_other_patients(
     folder = copy_of("breast-cancer", tmp_path)
     draws = {written["fetch"]["data/raw.csv"]}
     for _ in range(2):
-        run_script("fetch.py", folder, RANDOM_SEED="none")
+        run_script("fetch.py", folder, RANDOM_SEED="0")
         draws.add((folder / "data/raw.csv").read_bytes())
     assert len(draws) == 3

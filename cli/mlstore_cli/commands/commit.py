@@ -49,31 +49,31 @@ def command(
     """
     if amend and stage is not None:
         raise click.UsageError("--amend and --stage exclude each other", click.get_current_context())
-    repo, author = session.repo, session.author(hint=True)
+    message = _given_message(session, messages, file)
+    if message is None and stage is None:
+        message = _ask_message(session, amend=amend, keep=no_edit)
+    if everything:
+        from mlstore.worktree import add_paths
+
+        with session.progress("adding") as progress:
+            add_paths(session.repo, [""], update=True, progress=progress)
+    made = _record(session, message, stage, amend=amend, allow_empty=allow_empty or amend)
+    _report(session, made, as_json, amend=amend)
+
+
+def _record(
+    session: Session, message: str | None, stage: str | None, *, amend: bool, allow_empty: bool
+) -> ObjectId:
+    repo, author, time = session.repo, session.author(hint=True), session.now()
     if stage is not None:
         from mlstore.pipeline import record_asserted
 
-        message = _given_message(session, messages, file)
-        made = record_asserted(repo, stage, message=message, author=author, time=session.now())
-        _report(session, made, as_json, amend=False)
-        return
-
+        return record_asserted(repo, stage, message=message, author=author, time=time)
     from mlstore.history import record_commit
-    from mlstore.worktree import add_paths
 
-    message = _message(session, messages, file, amend=amend, keep=no_edit)
-    if everything:
-        with session.progress("adding") as progress:
-            add_paths(repo, [""], update=True, progress=progress)
-    made = record_commit(
-        repo,
-        message=message,
-        author=author,
-        time=session.now(),
-        amend=amend,
-        allow_empty=allow_empty or amend,
+    return record_commit(
+        repo, message=message or "", author=author, time=time, amend=amend, allow_empty=allow_empty
     )
-    _report(session, made, as_json, amend=amend)
 
 
 def _given_message(session: Session, messages: tuple[str, ...], file: str | None) -> str | None:
@@ -85,12 +85,8 @@ def _given_message(session: Session, messages: tuple[str, ...], file: str | None
     return decode_text(data, "the message").replace("\r\n", "\n")
 
 
-def _message(
-    session: Session, messages: tuple[str, ...], file: str | None, *, amend: bool, keep: bool
-) -> str:
-    given = _given_message(session, messages, file)
-    if given is not None:
-        return given
+def _ask_message(session: Session, *, amend: bool, keep: bool) -> str:
+    """Return the message of the amended commit, or one that the user writes in an editor."""
     head = session.repo.refs.head().commit
     before = session.repo.objects.read_commit(head).message if amend and head is not None else ""
     if keep and before:

@@ -35,7 +35,7 @@ def command(session: Session, against: str, after_dashes: tuple[str, ...] | None
     if not after_dashes:
         raise click.UsageError("missing the command to run, after '--'", click.get_current_context())
     from mlstore.verify import verify
-    from mlstore_cli.views.verify import format_report
+    from mlstore_cli.views.verify import format_refusal
 
     with session.progress("verifying") as progress:
         report = verify(
@@ -46,7 +46,7 @@ def command(session: Session, against: str, after_dashes: tuple[str, ...] | None
         )
     report.against = against
     if not report.ok:
-        for line in format_report(report, session.error_style):
+        for line in format_refusal(report, against, session.error_style):
             output.write_note(line)
         output.write_note(
             f"{session.error_style.red('refused:')} '{output.escape(after_dashes[0])}' was not started"

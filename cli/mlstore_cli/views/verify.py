@@ -9,23 +9,17 @@ from mlstore_cli.output import Style, escape
 from mlstore_cli.views.commits import short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from mlstore.verify import Finding, FsckReport, Report, StageVerdict
 
-WIDTH: Final = 80
+WIDTH: Final = 78
 _MOST_FINDINGS: Final = 40
 _GOOD: Final = frozenset({"match", "ok"})
 _FOLLOWING: Final = frozenset({"changed-input", "rebuilt"})
-_COUNTED: Final = (
-    ("commits", "commits"),
-    ("blobs", "blobs"),
-    ("objects", "objects"),
-    ("files", "files in the worktree"),
-    ("stages", "stages"),
-    ("pins", "pins"),
-    ("refs", "refs"),
-)
+_COUNTED: Final = ("commits", "blobs", "objects", "files", "stages", "pins", "refs")
+# Here the changed keys say more than two ids of values do.
+_BY_KEY: Final = frozenset({"changed-input", "rebuilt", "stale", "unused-change"})
 
 
 def format_report(report: Report, style: Style, *, verbose: bool = False) -> list[str]:
@@ -34,11 +28,28 @@ def format_report(report: Report, style: Style, *, verbose: bool = False) -> lis
     if report.stages:
         lines += ["", *_stage_table(report.stages, style, compared=report.against is not None)]
     lines += _findings(report.findings, style)
-    summary = _counts(report.checked)
-    if summary:
-        lines += ["", style.dim(f"checked {summary}")]
-    lines += [style.dim(line) for line in _skipped(report.skipped, verbose=verbose)]
+    lines += ["", *_footer(report, style, verbose=verbose)]
     return lines
+
+
+def format_refusal(report: Report, against: str, style: Style) -> list[str]:
+    """Return what stands between production and a pipeline: the verdict and the first cause."""
+    first = next(finding for finding in report.findings if finding.severity == "error")
+    return [
+        _headline(report, style),
+        "",
+        *format_finding(first, style),
+        "",
+        style.dim(f"'mlstore verify --against {escape(against)}' tells all of it"),
+    ]
+
+
+def _footer(report: Report, style: Style, *, verbose: bool) -> list[str]:
+    lines = textwrap.wrap(f"checked {_counts(report.checked)}", WIDTH)
+    for what, why in report.skipped.items():
+        if verbose or what != "signatures":
+            lines += textwrap.wrap(f"not checked: {what} ({escape(why)})", WIDTH)
+    return [style.dim(line) for line in lines]
 
 
 def _headline(report: Report, style: Style) -> str:
@@ -48,7 +59,7 @@ def _headline(report: Report, style: Style) -> str:
         word = f"matches {escape(report.against)}" if report.against else "is verified"
         return style.green("verified:") + f" {what} {word}"
     first = next(finding for finding in report.findings if finding.severity == "error")
-    at = f", first at stage '{escape(first.stage)}'" if first.stage else ""
+    at = f" at '{escape(first.stage)}'" if first.stage else ""
     return style.red("not verified:") + f" {what}{against}: {report.verdict}{at}"
 
 
@@ -77,27 +88,32 @@ def _id(value: str | None) -> str:
 
 def _findings(findings: Sequence[Finding], style: Style) -> list[str]:
     lines: list[str] = []
+    before: Finding | None = None
     for finding in findings[:_MOST_FINDINGS]:
-        lines += ["", *format_finding(finding, style)]
+        if before is None or not (before.consequence and finding.consequence):
+            lines.append("")
+        lines += format_finding(finding, style)
+        before = finding
     if len(findings) > _MOST_FINDINGS:
         lines += ["", f"and {len(findings) - _MOST_FINDINGS} more findings; --json gives all"]
     return lines
 
 
 def format_finding(finding: Finding, style: Style) -> list[str]:
-    """Return one finding: what, why, where, and what to do."""
-    label = {"error": style.red("error:"), "warning": style.yellow("warning:"), "info": style.cyan("info:")}
+    """Return one finding: what, why, where, and what to do. A consequence is one line."""
     if finding.consequence:
-        return [f"  {style.yellow('then:')} {escape(finding.message)}", *_row("cause", finding.cause)]
+        cause = f", {escape(finding.cause)}" if finding.cause else ""
+        text = f"{escape(finding.stage or '')}: {finding.kind}{cause}"
+        return _wrap(f"  {style.yellow('then:')}     ", text, indent=12)
+    label = {"error": style.red("error:"), "warning": style.yellow("warning:"), "info": style.cyan("info:")}
     lines = [f"{label[finding.severity]} {escape(finding.message)}"]
     lines += _row("cause", finding.cause)
-    shown = finding.cause or ""
-    lines += [f"  {'':<9} {escape(line)}" for line in finding.details if line not in shown]
-    if finding.severity != "info":
+    lines += [f"{'':12}{escape(line)}" for line in finding.details if line not in (finding.cause or "")]
+    if finding.kind not in _BY_KEY:
         lines += _row("expected", _value(finding.expected))
         lines += _row("actual", _value(finding.actual))
-        if finding.commit:
-            lines += _row("commit", short(finding.commit))
+    if finding.commit and finding.severity != "info":
+        lines += _row("commit", short(finding.commit))
     if finding.hint:
         lines += _wrap(f"  {style.cyan('hint:')}     ", escape(finding.hint), indent=12)
     return lines
@@ -119,15 +135,14 @@ def _wrap(first: str, text: str, *, indent: int) -> list[str]:
 def _counts(checked: dict[str, int]) -> str:
     from mlstore_cli.progress import format_size
 
-    parts = [f"{checked[key]} {word}" for key, word in _COUNTED if checked.get(key)]
-    text = ", ".join(parts)
-    return text + (f" ({format_size(checked['bytes'])} in the store)" if checked.get("bytes") else "")
-
-
-def _skipped(skipped: dict[str, str], *, verbose: bool) -> Iterable[str]:
-    for what, why in skipped.items():
-        if verbose or what != "signatures":
-            yield f"not checked: {what} ({escape(why)})"
+    parts = [
+        f"{checked[word]} {word if checked[word] != 1 else word.removesuffix('s')}"
+        for word in _COUNTED
+        if checked.get(word)
+    ]
+    if checked.get("bytes"):
+        parts.append(f"{format_size(checked['bytes'])} hashed")
+    return ", ".join(parts)
 
 
 def format_fsck(report: FsckReport, style: Style, *, unreachable: bool = False) -> list[str]:

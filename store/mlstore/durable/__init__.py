@@ -7,7 +7,14 @@ kernel has marked the pages clean, so the file is dropped and the caller starts 
 """
 
 from mlstore.durable.errors import storage_error, storage_errors
-from mlstore.durable.files import append_line, make_folder, remove_file, replace_file, write_all
+from mlstore.durable.files import (
+    append_line,
+    make_folder,
+    remove_file,
+    remove_folder,
+    replace_file,
+    write_all,
+)
 from mlstore.durable.locks import FileLock
 from mlstore.durable.staging import StagedFile, Staging, sweep
 from mlstore.durable.sync import sync_folder
@@ -19,6 +26,7 @@ __all__ = [
     "append_line",
     "make_folder",
     "remove_file",
+    "remove_folder",
     "replace_file",
     "storage_error",
     "storage_errors",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from mlstore.durable.errors import storage_errors
@@ -93,6 +94,13 @@ def append_line(path: Path, line: bytes, *, fsync: bool = True) -> None:
 def _last_byte(fd: int, size: int) -> bytes:
     os.lseek(fd, size - 1, os.SEEK_SET)
     return os.read(fd, 1)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove the folder *path* and all below it; fine when it is gone or no folder. Not made durable."""
+    if path.is_dir() and not path.is_symlink():
+        with storage_errors(path):
+            shutil.rmtree(path)
 
 
 def remove_file(path: Path, *, fsync: bool = True) -> None:

@@ -83,10 +83,11 @@ class Staging:
         while True:
             folder = self._scratch / f"staging-{secrets.token_hex(8)}"
             folder.mkdir()
-            self._lock = os.open(folder / _LOCK_NAME, CREATE, 0o600)
-            if try_lock(self._lock):
+            lock = folder / _LOCK_NAME
+            self._lock = os.open(lock, CREATE, 0o600)
+            if try_lock(self._lock) and lock.exists():
                 return folder
-            # A sweep came between the two lines above and is about to remove the folder: take another.
+            # A sweep came between those lines, and the folder is going or gone: take another.
             os.close(self._lock)
             self._lock = -1
 

@@ -68,8 +68,8 @@ def rename_branch(
     with repo.write_lock("branch"):
         target_ref = validate_ref(BRANCHES + new)
         head = repo.refs.head()
-        entry = ReflogEntry(head.commit, head.commit, time, str(who), f"branch: renamed {old} to {new}")
-        if repo.refs.read(validate_ref(BRANCHES + old)) is None:
+        at = repo.refs.read(validate_ref(BRANCHES + old))
+        if at is None:
             if head.branch == old:  # no commit yet: only HEAD knows the name
                 repo.refs.set_head_branch(new)
                 return
@@ -79,4 +79,5 @@ def rename_branch(
             if not force or head.branch == new:
                 raise Refused(f"a branch '{new}' exists already", hint="use -M to replace it", ref=target_ref)
             repo.refs.delete(target_ref, old=existing)
+        entry = ReflogEntry(at, at, time, str(who), f"branch: renamed {old} to {new}")
         repo.refs.rename(BRANCHES + old, target_ref, entry=entry)

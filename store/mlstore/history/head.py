@@ -97,6 +97,7 @@ def _switch_to_new(
         repo.refs.set_head_branch(name)  # no commit yet: the first one will make the branch
         return Switched(previous, repo.refs.head(), [])
     commit = resolve_commit(repo, start)
+    repo.refs.make_room(ref)
     carried = _move_files(repo, previous.commit, commit, force=force)
     if commit != old:
         made = ReflogEntry(old, commit, time, str(who), f"branch: created from {start}")

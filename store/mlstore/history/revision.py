@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from mlstore.errors import InvalidRevision, PathNotFound, RefNotFound
 from mlstore.hashing import HEX_LENGTH, ObjectId, is_object_id
 from mlstore.model import TreeEntry
-from mlstore.refs import BRANCHES, TAGS, Head
+from mlstore.refs import BRANCHES, TAGS, Head, is_ref
 from mlstore.repository import Repository, find_entry
 
 SHORTEST_PREFIX = 4
 SHORT_LENGTH = 10
 _MAX_TAG_CHAIN = 32
-_MAX_STEPS = 10_000_000
 
 _PREFIX = re.compile(r"[0-9a-f]{4,64}\Z")
-_SUFFIX = re.compile(r"~(\d*)|\^\{(\w*)\}|\^(\d*)|@\{(-?\d{1,9})\}", re.ASCII)
+_SUFFIX = re.compile(r"~(\d{0,9})|\^\{(\w*)\}|\^(\d{0,9})|@\{(-?\d{1,9})\}", re.ASCII)
 _BASE_END = re.compile(r"[~^:]|@\{")
-_MOVING = re.compile(r"checkout: moving from (\S+) to (\S+)\Z")
+_MOVING = re.compile(r"checkout: moving from (\S+) to (\S+)\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +51,24 @@ def resolve(repo: Repository, text: str) -> Resolved:
     found = _BASE_END.search(revision)
     end = found.start() if found else len(revision)
     base, rest = revision[:end], revision[end:]
-    object_id, ref = _resolve_base(repo, base, text) if base else _resolve_base(repo, "HEAD", text)
+    if not base and not rest.startswith("@{"):
+        raise _unreadable(text, rest)
+    object_id, ref = _resolve_base(repo, base, text) if base else _current(repo, text)
     while rest:
         step = _SUFFIX.match(rest)
         if step is None:
-            raise InvalidRevision(
-                f"'{text}' is not a revision: '{rest}' cannot be read",
-                hint="use for instance HEAD~2, main^, golden, HEAD@{1} or HEAD:path",
-            )
+            raise _unreadable(text, rest)
         object_id = _apply(repo, object_id, ref, step, text)
+        ref = ""  # only what stands right behind a name asks its log
         rest = rest[step.end() :]
     return Resolved(object_id, repo.objects.kind(object_id))
+
+
+def _unreadable(text: str, rest: str) -> InvalidRevision:
+    return InvalidRevision(
+        f"'{text}' is not a revision" + (f": '{rest}' cannot be read" if rest else ""),
+        hint="use for instance HEAD~2, main^, golden, HEAD@{1} or HEAD:path",
+    )
 
 
 def resolve_commit(repo: Repository, text: str) -> ObjectId:
@@ -112,33 +118,28 @@ def _resolve_base(repo: Repository, base: str, text: str) -> tuple[ObjectId, str
             )
         return head.commit, "HEAD"
     if base == "-":
-        return resolve(repo, previous_branch(repo, 1)).id, "HEAD"
+        return _previous(repo, 1), ""
+    if is_object_id(base):
+        return ObjectId(base), ""  # whoever gives a whole id means it, whatever a ref is called
     for name in _candidates(base):
         found = repo.refs.read(name)
         if found is not None:
             return found, name
-    if is_object_id(base):
-        return ObjectId(base), ""
     if _PREFIX.match(base):
         return _resolve_prefix(repo, base), ""
     raise _unknown(repo, base)
 
 
+def _current(repo: Repository, text: str) -> tuple[ObjectId, str]:
+    """Give what ``@{n}`` without a name asks: the log of the branch that is checked out."""
+    object_id, ref = _resolve_base(repo, "HEAD", text)
+    branch = repo.refs.head().branch
+    return object_id, ref if branch is None else BRANCHES + branch
+
+
 def _candidates(base: str) -> list[str]:
-    if base.startswith("refs/"):
-        return [base] if _is_safe(base) else []
-    return [name for name in (TAGS + base, BRANCHES + base) if _is_safe(name)]
-
-
-def _is_safe(name: str) -> bool:
-    from mlstore.errors import InvalidRef
-    from mlstore.refs import validate_ref
-
-    try:
-        validate_ref(name)
-    except InvalidRef:
-        return False
-    return True
+    names = [base] if base.startswith("refs/") else [TAGS + base, BRANCHES + base]
+    return [name for name in names if is_ref(name)]
 
 
 def _resolve_prefix(repo: Repository, prefix: str) -> ObjectId:
@@ -175,7 +176,7 @@ def _apply(repo: Repository, object_id: ObjectId, ref: str, step: re.Match[str],
         return peel(repo, object_id, wanted_kind or "non-tag", text)
     commit_id = peel(repo, object_id, "commit", text)
     if back is not None:
-        for _ in range(min(int(back or "1"), _MAX_STEPS)):
+        for _ in range(int(back or "1")):
             commit_id = _parent(repo, commit_id, 1, text)
         return commit_id
     number = int(parent or "1")
@@ -191,7 +192,7 @@ def _parent(repo: Repository, commit_id: ObjectId, number: int, text: str) -> Ob
 
 def _from_reflog(repo: Repository, ref: str, number: int, text: str) -> ObjectId:
     if number < 0:
-        return resolve(repo, previous_branch(repo, -number)).id
+        return _previous(repo, -number)
     if not ref:
         raise InvalidRevision(f"'{text}' is not a revision: only a branch or HEAD has a reflog")
     entries = repo.refs.reflog(ref)
@@ -204,6 +205,13 @@ def _from_reflog(repo: Repository, ref: str, number: int, text: str) -> ObjectId
     if found is None:
         raise RefNotFound(f"'{text}' does not exist: the reflog is shorter than that", ref=text)
     return found
+
+
+def _previous(repo: Repository, number: int) -> ObjectId:
+    name = previous_branch(repo, number)
+    ref = BRANCHES + name
+    # A tag of that name, which would come first, is not what was checked out.
+    return (repo.refs.read(ref) if is_ref(ref) else None) or resolve(repo, name).id
 
 
 def previous_branch(repo: Repository, number: int) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mlstore.durable import storage_errors
 from mlstore.errors import CorruptObject, DecodeError
 from mlstore.hashing import (
     Digest,
@@ -64,7 +65,12 @@ class ObjectDatabase:
         try:
             size = os.fstat(fd).st_size
             digester = digester_for(self.format, size)
-            for chunk in read_chunks(fd, size):
+            chunks = read_chunks(fd, size)
+            while True:
+                with storage_errors(f"object {object_id}"):
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    break
                 digester.update(chunk)
                 yield chunk
         finally:
@@ -79,7 +85,8 @@ class ObjectDatabase:
         """Hash the stored bytes anew; raises ``CorruptObject`` when they are not what the id says."""
         fd = self._loose.open(object_id)
         try:
-            digest = hash_fd(self.format, fd)
+            with storage_errors(f"object {object_id}"):
+                digest = hash_fd(self.format, fd)
         finally:
             os.close(fd)
         self._require(object_id, digest)
@@ -102,7 +109,8 @@ class ObjectDatabase:
         """
         fd = self._loose.open(object_id)
         try:
-            start = os.read(fd, _LONGEST_HEADER)
+            with storage_errors(f"object {object_id}"):
+                start = os.read(fd, _LONGEST_HEADER)
         finally:
             os.close(fd)
         return next((kind for header, kind in _HEADERS.items() if start.startswith(header)), "blob")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from mlstore.errors import CorruptObject, ObjectNotFound
 from mlstore.hashing import ObjectId, is_object_id
 
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# A named pipe under an object's name must not make us wait for its writer.
+_READ |= getattr(os, "O_NONBLOCK", 0)
 
 
 class LooseObjects:
@@ -32,16 +35,23 @@ class LooseObjects:
         return os.path.lexists(self.path(object_id))
 
     def open(self, object_id: ObjectId) -> int:
-        """Give a descriptor open for reading; raises ``ObjectNotFound``. A symlink is not followed."""
+        """Give a descriptor open for reading.
+
+        Raises ``ObjectNotFound``, or ``CorruptObject`` for what is no regular file: links are not followed.
+        """
         path = self.path(object_id)
         try:
-            return os.open(path, _READ)
+            fd = os.open(path, _READ)
         except (FileNotFoundError, NotADirectoryError):
             raise missing(object_id) from None
         except OSError as exc:
-            if exc.errno == errno.ELOOP:
-                raise CorruptObject(f"object '{object_id}' is a symlink, not a file", id=object_id) from None
+            if exc.errno in (errno.ELOOP, errno.ENXIO):
+                raise _no_file(object_id) from None
             raise storage_error(exc, path) from exc
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise _no_file(object_id)
+        return fd
 
     def size(self, object_id: ObjectId) -> int:
         """Give the number of bytes on disk; raises ``ObjectNotFound``."""
@@ -83,6 +93,14 @@ def missing(object_id: ObjectId) -> ObjectNotFound:
     return ObjectNotFound(
         f"object '{object_id}' is missing",
         hint="'mlstore fsck' lists who needs it; 'mlstore add' of a good copy heals it",
+        id=object_id,
+    )
+
+
+def _no_file(object_id: ObjectId) -> CorruptObject:
+    return CorruptObject(
+        f"object '{object_id}' is a link, folder or device, not a file",
+        hint="remove what stands there, then 'mlstore add' a good copy",
         id=object_id,
     )
 

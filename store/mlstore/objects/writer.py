@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from mlstore.durable import StagedFile, Staging, storage_errors
@@ -49,7 +50,9 @@ class ObjectWriter:
 
     def add_fd(self, fd: int) -> Digest:
         """Add what *fd* holds from its position to the end; memory does not grow with the file."""
-        size = os.fstat(fd).st_size
+        status = os.fstat(fd)
+        regular = stat.S_ISREG(status.st_mode)
+        size = status.st_size if regular else _SMALL + 1  # a pipe does not tell how much will come
         if size <= _SMALL:
             return self._add_small(fd, size)
         staged = self._staging.new_file()
@@ -102,7 +105,8 @@ class ObjectWriter:
         except CorruptObject:
             return True
         try:
-            return hash_fd(self._format, fd).id != expected
+            with storage_errors(path):
+                return hash_fd(self._format, fd).id != expected
         finally:
             os.close(fd)
 

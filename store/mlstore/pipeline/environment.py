@@ -38,6 +38,7 @@ _VARIABLES = frozenset(
         "XLA_FLAGS",
     }
 )
+_NO_SEED = frozenset({"", "none", "off", "random"})
 _PREFIXES = ("BLIS_", "GOTO_", "KMP_", "MKL_", "NUMEXPR_", "OMP_", "OPENBLAS_", "VECLIB_")
 
 # Asked of the interpreter that runs the command. The worktree is taken off its path first: a pipeline's
@@ -153,15 +154,18 @@ def find_interpreter(command: Sequence[str], root: Path, environ: Mapping[str, s
 def chosen_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Give the variables that are known to change results; nothing that could be a secret.
 
-    Seeds are any ``...SEED`` that holds a number.
+    Seeds are any ``...SEED`` that holds a number, or a word for having none.
     """
     return {
         name: value
         for name, value in environ.items()
-        if name in _VARIABLES
-        or name.startswith(_PREFIXES)
-        or (name.endswith("SEED") and value.isascii() and value.isdigit() and len(value) <= 20)
+        if name in _VARIABLES or name.startswith(_PREFIXES) or (name.endswith("SEED") and _is_seed(value))
     }
+
+
+def _is_seed(value: str) -> bool:
+    """A number, or a word that says there is none: what could be a secret is not recorded."""
+    return value.lower() in _NO_SEED or (value.isascii() and value.isdigit() and len(value) <= 20)
 
 
 def _plain(value: Any) -> Any:

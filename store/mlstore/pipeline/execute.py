@@ -68,13 +68,13 @@ class Observer:
         old = _settled_outputs(self.repo, stage)
         others = _stats(self.repo)
         done = self.commands.run(stage.name, stage.command, output)
-        judge = _Verdict(self.repo, stage, done)
+        warnings = tuple(self._undeclared(stage, others))
+        judge = _Verdict(self.repo, stage, done, warnings)
         if done.status != 0:
             judge.fail_status()
         self.cache.refresh()
         inputs = judge.require_same(before, self.cache)
         written = judge.require_written(old)
-        warnings = self._undeclared(stage, others)
         with self.repo.objects.transaction() as writer:
             hashed = {path: store_file(self.repo, path, writer) for path in written}
             hashed |= _store_inputs(self.repo, inputs, self.cache, writer, judge)
@@ -87,7 +87,7 @@ class Observer:
             hashed=hashed,
             environment=environment_id,
             duration_ms=done.duration_ms,
-            warnings=tuple(warnings),
+            warnings=warnings,
         )
 
     def _undeclared(self, stage: StageSpec, before: dict[str, tuple[int, ...]]) -> Iterator[str]:
@@ -119,6 +119,7 @@ class _Verdict:
     repo: Repository
     stage: StageSpec
     done: Completed
+    warnings: tuple[str, ...]
 
     def fail_status(self) -> NoReturn:
         status = self.done.status
@@ -180,6 +181,7 @@ class _Verdict:
             status=self.done.status,
             log=log,
             tail=self.done.log[-_TAIL:],
+            warnings=self.warnings,
             **data,
         )
 

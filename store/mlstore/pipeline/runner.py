@@ -210,7 +210,8 @@ class _Run:
             seen = future.result()
             outcome = self._record(stage, reason, seen)
         except MlstoreError as exc:
-            outcome = StageOutcome(stage.name, "failed", reason, error=exc)
+            told = exc.data.get("warnings", ())
+            outcome = StageOutcome(stage.name, "failed", reason, error=exc, warnings=told)
         self._settle(outcome)
 
     def _record(self, stage: StageSpec, reason: str, seen: Observation) -> StageOutcome:

@@ -1,7 +1,7 @@
 """Branches, tags, HEAD and the reflog: one small file each, moved by compare and swap."""
 
-from mlstore.refs.names import BRANCHES, TAGS, validate_ref
+from mlstore.refs.names import BRANCHES, TAGS, is_ref, validate_ref
 from mlstore.refs.reflog import ReflogEntry
 from mlstore.refs.store import Head, RefStore
 
-__all__ = ["BRANCHES", "TAGS", "Head", "RefStore", "ReflogEntry", "validate_ref"]
+__all__ = ["BRANCHES", "TAGS", "Head", "RefStore", "ReflogEntry", "is_ref", "validate_ref"]

@@ -26,6 +26,11 @@ def validate_ref(name: str) -> str:
     return name
 
 
+def is_ref(name: str) -> bool:
+    """Whether *name* is one that ``validate_ref`` accepts."""
+    return _refusal(name, name.removeprefix(BRANCHES).removeprefix(TAGS)) is None
+
+
 def _refusal(name: str, short: str) -> str | None:
     if not name.startswith("refs/") or short in ("", "@", "HEAD"):
         return "it is empty or reserved"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlstore.durable import make_folder, remove_file, replace_file, storage_errors
+from mlstore.durable import make_folder, remove_file, remove_folder, replace_file, storage_errors
 from mlstore.errors import CorruptFile, InvalidRef, RefNotFound, Refused
 from mlstore.hashing import ObjectId, is_object_id
-from mlstore.refs.names import BRANCHES, validate_ref
+from mlstore.refs.names import BRANCHES, is_ref, validate_ref
 from mlstore.refs.reflog import ReflogEntry, append_entry, read_entries
 
 _SYMBOLIC = "ref: "
 _LONGEST = 2048
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+# A named pipe must not make us wait for its writer.
+_READ |= getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class RefStore:
             raise CorruptFile("'HEAD' is missing", hint="'mlstore reflog' knows where it was", path="HEAD")
         if line.startswith(_SYMBOLIC):
             name = line.removeprefix(_SYMBOLIC)
-            if not name.startswith(BRANCHES):
+            if not name.startswith(BRANCHES) or not is_ref(name):
                 raise CorruptFile(f"'HEAD' points to {name[:80]!r}, which is no branch", path="HEAD")
             return Head(name.removeprefix(BRANCHES), self.read(name))
         if not is_object_id(line):
@@ -63,16 +68,19 @@ class RefStore:
         return ObjectId(line)
 
     def all(self, prefix: str = "refs/") -> dict[str, ObjectId]:
-        """Give every ref below *prefix* (``refs/heads/``), sorted by name."""
+        """Give every ref below *prefix* (``refs/heads/``), sorted by name.
+
+        A file whose name no ref may have is none; ``names`` has it, for ``fsck`` to speak of.
+        """
         found = {}
-        for name in self.names(prefix):
+        for name in filter(is_ref, self.names(prefix)):
             object_id = self.read(name)
             if object_id is not None:
                 found[name] = object_id
         return found
 
     def names(self, prefix: str = "refs/") -> list[str]:
-        """Give the names below *prefix*, without reading where they point."""
+        """Give the names of all files below *prefix*, without reading where they point."""
         base = self._root / prefix.rstrip("/")
         names = []
         for folder, folders, files in os.walk(base):
@@ -109,7 +117,7 @@ class RefStore:
                 expected=old,
                 actual=current,
             )
-        self._refuse_overlap(name)
+        self.make_room(name)
         if entry is not None:
             self._log(name, entry)
             self._log_head(name, entry)
@@ -171,22 +179,37 @@ class RefStore:
     def _read_line(self, path: Path) -> str | None:
         with storage_errors(path):
             try:
-                with path.open("rb") as file:
-                    data = file.read(_LONGEST)
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                fd = os.open(path, _READ)
+            except (FileNotFoundError, NotADirectoryError):
                 return None
+            except OSError as exc:
+                if exc.errno not in (errno.ELOOP, errno.ENXIO):
+                    raise
+                raise CorruptFile(f"'{path.name}' is a link or device, not a file", path=str(path)) from None
+            try:
+                mode = os.fstat(fd).st_mode
+                if stat.S_ISDIR(mode):
+                    return None
+                if not stat.S_ISREG(mode):
+                    raise CorruptFile(f"'{path.name}' is a pipe or device, not a file", path=str(path))
+                data = os.read(fd, _LONGEST)
+            finally:
+                os.close(fd)
         try:
             return data.decode("utf-8").removesuffix("\n")
         except UnicodeDecodeError:
             raise CorruptFile(f"'{path.name}' is not text", path=str(path)) from None
 
-    def _refuse_overlap(self, name: str) -> None:
-        """A ref cannot be both a file and a folder: 'a' and 'a/b' exclude each other."""
+    def make_room(self, name: str) -> None:
+        """Make it possible to write *name*; raises ``InvalidRef`` when other refs do not let it.
+
+        A ref cannot be both a file and a folder: 'a' and 'a/b' exclude each other. What deleted refs left
+        behind gives way: empty folders, and the logs of refs that are no more.
+        """
         path = self._path(name)
         if path.is_dir() and any(child.is_file() for child in path.rglob("*")):
             raise InvalidRef(f"'{name}' cannot be made: refs below it exist", ref=name)
-        if path.is_dir():
-            self._remove_empty(path)
+        remove_folder(path)
         for parent in path.parents:
             if parent == self._root:
                 break
@@ -194,8 +217,10 @@ class RefStore:
                 taken = parent.relative_to(self._root).as_posix()
                 raise InvalidRef(f"'{name}' cannot be made: '{taken}' exists", ref=name)
         make_folder(path.parent, fsync=self._fsync)
-
-    def _remove_empty(self, folder: Path) -> None:
-        for child in sorted(folder.rglob("*"), reverse=True):
-            child.rmdir()
-        folder.rmdir()
+        log = self._log_path(name)
+        remove_folder(log)
+        for parent in log.parents:
+            if parent == self._root / "logs":
+                break
+            if parent.is_file():
+                remove_file(parent, fsync=self._fsync)

@@ -176,7 +176,7 @@ def _reordered(golden: Block, current: Block) -> Finding:
 def _diverged(golden: Side, current: Side, block: Block, found: Block) -> Finding:
     outputs = _changed(block.stage.outputs, found.stage.outputs)
     first = outputs[0]
-    details = [f"'{path}' differs" for path in outputs[:_SHOWN]]
+    details = [f"'{path}' differs" for path in outputs[1:_SHOWN]]
     where = explain_file_change(golden.repo, block.commit.tree, current.repo, found.commit.tree, first, None)
     details += [f"'{first}': {line}" for line in where]
     environments = _environment_changes(golden.repo, block, current.repo, found)
@@ -275,7 +275,7 @@ def _consequence(
         path=first.partition("#")[0] if first else None,
         expected=block.stage.inputs.get(first) if first else block.lineage,
         actual=found.stage.inputs.get(first) if first else found.lineage,
-        cause=f"follows from stage '{origin}' ({verdicts[origin]})" if origin else None,
+        cause=f"follows from '{origin}' ({verdicts[origin]})" if origin else None,
         hint=f"look at stage '{origin}' first" if origin else None,
         consequence=origin is not None,
     )

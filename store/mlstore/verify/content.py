@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias, TypeVar
 
-from mlstore.errors import CorruptError, NotFoundError
+from mlstore.errors import CorruptError, MlstoreError, NotFoundError
 from mlstore.hashing import Digest, ObjectId
 from mlstore.repository import Repository
 from mlstore.verify.inspection import Inspection, size_mismatch
@@ -45,7 +45,7 @@ def check_blobs(
 ) -> tuple[int, int]:
     """Hash every blob that *inspection* found a need for; gives their number and bytes."""
 
-    def check(object_id: ObjectId) -> tuple[ObjectId, Digest | Exception]:
+    def check(object_id: ObjectId) -> tuple[ObjectId, Digest | MlstoreError]:
         try:
             return object_id, repo.objects.check(object_id)
         except (CorruptError, NotFoundError) as exc:
@@ -54,7 +54,7 @@ def check_blobs(
     total = 0
     for object_id, result in in_parallel(check, list(inspection.blobs), jobs):
         need = inspection.blobs[object_id]
-        if isinstance(result, Exception):
+        if isinstance(result, MlstoreError):
             inspection.damage(object_id, result, need, "blob")
             continue
         if need.size is not None and need.size != result.size:

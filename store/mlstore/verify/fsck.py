@@ -101,7 +101,7 @@ class _Fsck:
     def _damage(self, object_id: ObjectId, exc: MlstoreError) -> None:
         finding = Finding(
             "corrupt-object",
-            exc.message,
+            f"object {object_id[:10]} is corrupt: its stored bytes hash to another id",
             expected=object_id,
             actual=exc.data.get("actual"),
             hint=exc.hint,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mlstore.errors import CorruptError, CorruptObject, NotFoundError
+from mlstore.errors import CorruptError, CorruptObject, MlstoreError, NotFoundError
 from mlstore.hashing import ObjectId
 from mlstore.model import Commit, Tree, compute_lineage
 from mlstore.repository import Repository
@@ -57,14 +57,14 @@ class Inspection:
             self.damage(commit_id, exc, need or Need(commit_id, None), "commit")
             return None
 
-    def damage(self, object_id: ObjectId, exc: Exception, need: Need, what: str) -> None:
+    def damage(self, object_id: ObjectId, exc: MlstoreError, need: Need, what: str) -> None:
         """Note that the object cannot be used."""
         if object_id in self.damaged:
             return
-        actual = getattr(exc, "data", {}).get("actual")
+        actual = exc.data.get("actual")
         finding = Finding(
             kind="corrupt-object" if isinstance(exc, CorruptError) else "missing-object",
-            message=f"{what}: {exc}",
+            message=_describe(object_id, exc, what),
             commit=need.commit,
             path=need.path,
             expected=object_id,
@@ -170,6 +170,15 @@ class Inspection:
     def need_blob(self, object_id: ObjectId, commit: ObjectId, path: str | None) -> None:
         """Note that *commit* needs the blob."""
         self.blobs.setdefault(object_id, Need(commit, path))
+
+
+def _describe(object_id: ObjectId, exc: MlstoreError, what: str) -> str:
+    name = f"{what} {object_id[:10]}"
+    if isinstance(exc, NotFoundError):
+        return f"{name} is missing from the store"
+    if "actual" in exc.data:
+        return f"{name} is corrupt: its stored bytes hash to another id"
+    return f"{name}: {exc.message}"
 
 
 def size_mismatch(object_id: ObjectId, expected: int, actual: int) -> CorruptObject:

@@ -121,7 +121,7 @@ class _Verification:
         )
         report.checked |= {"trees": len(inspection.trees), "blobs": blobs_checked, "bytes": size}
         if not self._options.history:
-            report.skipped["history"] = "blobs that only earlier commits hold; --history checks them too"
+            report.skipped["history"] = "blobs of earlier commits only; see --history"
 
     def _read_chain(self) -> Chain | None:
         try:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mlstore.durable import storage_error
 from mlstore.errors import InvalidPath, PathNotFound, Refused
 from mlstore.index import Index
 from mlstore.model import collision_key, parents_of, validate_path
@@ -101,6 +102,8 @@ def _store(repo: Repository, path: str, writer: ObjectWriter) -> HashedFile:
     fd = open_file(repo, path)
     try:
         return digest_open_file(path, fd, lambda: writer.add_fd(fd))
+    except OSError as exc:
+        raise storage_error(exc, path) from exc
     finally:
         os.close(fd)
 

@@ -89,7 +89,7 @@ def test_random_data_is_diverged_where_it_was_drawn_and_all_after_it_changed_inp
     assert not first.consequence
     assert all(finding.consequence for finding in rest)
     assert [finding.stage for finding in rest] == ["clean", "train"]
-    assert rest[0].cause == "follows from stage 'generate' (diverged)"
+    assert rest[0].cause == "follows from 'generate' (diverged)"
 
 
 def test_a_changed_key_is_changed_input_and_named(golden: Pipeline) -> None:

@@ -185,7 +185,7 @@ def test_blobs_of_ancestors_are_checked_on_request_and_said_to_be_skipped_otherw
     pipeline.flip(old)
     report = verify(pipeline.repo)
     assert report.ok
-    assert "--history" in report.skipped["history"]
+    assert "see --history" in report.skipped["history"]
     finding = only(verify(pipeline.repo, history=True), "corrupt-object")
     assert finding.expected == old
 

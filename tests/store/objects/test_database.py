@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import blake3
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlstore.errors import CorruptObject, ObjectNotFound, StorageError, UsageError
+from mlstore.hashing import BUFFER_SIZE, ObjectId, object_format
+from mlstore.model import Commit, Person, Tag, Tree, TreeEntry, encode_tree
+from mlstore.objects import ObjectDatabase, database
+
+MISSING = ObjectId("0" * 64)
+ADA = Person("Ada", "ada@example.org")
+TIME = "2026-01-16T15:24:48Z"
+
+
+def oracle(name: str, data: bytes) -> str:
+    return blake3.blake3(data).hexdigest() if name == "blake3" else hashlib.sha256(data).hexdigest()
+
+
+def open_database(folder: Path, name: str = "blake3", *, fsync: bool = False) -> ObjectDatabase:
+    return ObjectDatabase(folder / "objects", object_format(name), scratch=folder / "tmp", fsync=fsync)
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> ObjectDatabase:
+    return open_database(tmp_path)
+
+
+def add(objects: ObjectDatabase, data: bytes) -> ObjectId:
+    with objects.transaction() as writer:
+        return writer.add_bytes(data)
+
+
+def path_of(folder: Path, object_id: str) -> Path:
+    return folder / "objects" / object_id[:2] / object_id[2:]
+
+
+def damage(folder: Path, object_id: str, data: bytes) -> Path:
+    path = path_of(folder, object_id)
+    path.chmod(0o644)
+    path.write_bytes(data)
+    path.chmod(0o444)
+    return path
+
+
+@pytest.mark.parametrize("name", ["blake3", "sha256"])
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, BUFFER_SIZE, 2 * BUFFER_SIZE + 1])
+def test_an_object_is_the_exact_bytes_under_their_hash_and_read_only(
+    tmp_path: Path, name: str, size: int
+) -> None:
+    data = (b"0123456789" * (size // 10 + 1))[:size]
+    (tmp_path / "file").write_bytes(data)
+    objects = open_database(tmp_path, name)
+    with objects.transaction() as writer, (tmp_path / "file").open("rb") as file:
+        digest = writer.add_fd(file.fileno())
+    assert (digest.id, digest.size) == (oracle(name, data), size)
+    path = path_of(tmp_path, digest.id)
+    assert path.read_bytes() == data
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert path.stat().st_nlink == 1
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert objects.read(digest.id) == b"".join(map(bytes, objects.stream(digest.id))) == data
+    assert objects.size(digest.id) == objects.check(digest.id).size == size
+    assert objects.check(digest.id) == digest
+    assert digest.id in objects
+
+
+@settings(max_examples=30)
+@given(st.lists(st.binary(max_size=50), max_size=8))
+def test_what_is_added_is_read_back(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> None:
+    objects = open_database(tmp_path_factory.mktemp("objects"))
+    with objects.transaction() as writer:
+        ids = [writer.add_bytes(data) for data in contents]
+    assert [objects.read(object_id) for object_id in ids] == contents
+    assert list(objects.ids()) == sorted(set(ids))
+
+
+def test_objects_are_invisible_until_the_transaction_ends(tmp_path: Path, objects: ObjectDatabase) -> None:
+    with objects.transaction() as writer:
+        object_id = writer.add_bytes(b"x")
+        assert object_id not in objects
+        assert list(objects.ids()) == []
+    assert object_id in objects
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path, objects: ObjectDatabase) -> None:
+    with pytest.raises(RuntimeError), objects.transaction() as writer:
+        writer.add_bytes(b"x")
+        writer.add_bytes(bytes(2 << 20))
+        raise RuntimeError
+    assert list(objects.ids()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_the_same_bytes_twice_are_one_object(tmp_path: Path, objects: ObjectDatabase) -> None:
+    with objects.transaction() as writer:
+        assert writer.add_bytes(b"x") == writer.add_bytes(b"x")
+    assert len(list(objects.ids())) == 1
+
+
+@pytest.mark.parametrize("size", [3, 2 << 20])
+def test_an_existing_object_is_never_written_again(
+    tmp_path: Path, objects: ObjectDatabase, size: int
+) -> None:
+    data = bytes(size)
+    object_id = add(objects, data)
+    path = path_of(tmp_path, object_id)
+    before = path.stat()
+    (tmp_path / "file").write_bytes(data)
+    with objects.transaction() as writer, (tmp_path / "file").open("rb") as file:
+        assert writer.add_bytes(data) == writer.add_fd(file.fileno()).id == object_id
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_two_transactions_with_the_same_object_both_succeed(
+    tmp_path: Path, objects: ObjectDatabase
+) -> None:
+    other = open_database(tmp_path)
+    with objects.transaction() as one, other.transaction() as two:
+        assert one.add_bytes(b"x") == two.add_bytes(b"x")
+    assert objects.read(next(objects.ids())) == b"x"
+
+
+@pytest.mark.parametrize("bad", [b"", b"goo", b"good bytes and more", b"Good bytes"])
+def test_damaged_bytes_are_refused_and_both_ids_named(
+    tmp_path: Path, objects: ObjectDatabase, bad: bytes
+) -> None:
+    object_id = add(objects, b"good bytes")
+    damage(tmp_path, object_id, bad)
+    for look in (objects.read, objects.check, lambda found: list(objects.stream(found))):
+        with pytest.raises(CorruptObject) as caught:
+            look(object_id)
+        assert caught.value.data == {"id": object_id, "actual": oracle("blake3", bad)}
+        assert object_id in caught.value.message
+        assert oracle("blake3", bad) in caught.value.message
+
+
+def test_every_single_flipped_bit_is_found(tmp_path: Path, objects: ObjectDatabase) -> None:
+    data = encode_tree(Tree((TreeEntry("a", "file", MISSING, 1),)))
+    object_id = add(objects, data)
+    for bit in range(len(data) * 8):
+        bad = bytearray(data)
+        bad[bit // 8] ^= 1 << bit % 8
+        damage(tmp_path, object_id, bytes(bad))
+        with pytest.raises(CorruptObject):
+            objects.check(object_id)
+        with pytest.raises(CorruptObject):
+            objects.read_tree(object_id)
+
+
+def test_a_stream_tells_at_its_end_and_not_before(tmp_path: Path, objects: ObjectDatabase) -> None:
+    object_id = add(objects, bytes(BUFFER_SIZE + 5))
+    damage(tmp_path, object_id, bytes(BUFFER_SIZE + 4) + b"x")
+    stream = objects.stream(object_id)
+    assert len(next(stream)) == BUFFER_SIZE
+    assert len(next(stream)) == 5
+    with pytest.raises(CorruptObject):
+        next(stream)
+
+
+@pytest.mark.parametrize("size", [10, 2 << 20])
+@pytest.mark.parametrize("bad", [b"", b"garbage"])
+@pytest.mark.parametrize("how", ["bytes", "file"])
+def test_adding_a_good_copy_heals_a_damaged_object(
+    tmp_path: Path, objects: ObjectDatabase, size: int, bad: bytes, how: str
+) -> None:
+    data = bytes(size)
+    object_id = add(objects, data)
+    path = damage(tmp_path, object_id, bad)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.hardlink_to(path)
+    (tmp_path / "file").write_bytes(data)
+    with objects.transaction() as writer, (tmp_path / "file").open("rb") as file:
+        added = writer.add_bytes(data) if how == "bytes" else writer.add_fd(file.fileno()).id
+    assert added == object_id
+    assert objects.read(object_id) == data
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert elsewhere.read_bytes() == bad, "the damaged file was replaced, never written through"
+    assert path.stat().st_nlink == 1
+
+
+def test_a_missing_object_is_said_to_be_missing(tmp_path: Path, objects: ObjectDatabase) -> None:
+    assert MISSING not in objects
+    for look in (objects.read, objects.check, objects.size, objects.kind, objects.read_tree):
+        with pytest.raises(ObjectNotFound) as caught:
+            look(MISSING)
+        assert caught.value.data == {"id": MISSING}
+
+
+def test_an_object_behind_a_file_is_missing(tmp_path: Path, objects: ObjectDatabase) -> None:
+    (tmp_path / "objects").mkdir()
+    (tmp_path / "objects" / "00").write_bytes(b"")
+    with pytest.raises(ObjectNotFound):
+        objects.read(MISSING)
+    assert list(objects.ids()) == []
+
+
+def plant_link(path: Path) -> None:
+    target = path.parents[2] / "target"
+    target.write_bytes(b"good")
+    path.symlink_to(target)
+
+
+def plant_socket(path: Path) -> None:
+    # A socket's path may be no longer than 108 bytes.
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.open(path.parent, os.O_RDONLY)
+        server.bind(f"/proc/self/fd/{here}/{path.name[:40]}")
+        os.close(here)
+    (path.parent / path.name[:40]).rename(path)
+
+
+PLANTS = {"link": plant_link, "folder": Path.mkdir, "pipe": os.mkfifo, "socket": plant_socket}
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_what_is_no_regular_file_is_a_corrupt_object_and_is_neither_followed_nor_waited_for(
+    tmp_path: Path, objects: ObjectDatabase, plant: object
+) -> None:
+    object_id = add(objects, b"good")
+    path = path_of(tmp_path, object_id)
+    path.unlink()
+    plant(path)  # type: ignore[operator]
+    for look in (objects.read, objects.check, objects.kind, objects.read_tree):
+        with pytest.raises(CorruptObject) as caught:
+            look(object_id)
+        assert caught.value.data["id"] == object_id
+    assert list(objects.strangers()) == [path]
+    if plant is not Path.mkdir:
+        add(objects, b"good")
+        assert objects.read(object_id) == b"good"
+        assert path.is_file()
+        assert not path.is_symlink()
+    else:
+        with pytest.raises(StorageError):
+            add(objects, b"good")
+
+
+def test_trees_commits_and_tags_are_told_apart_by_their_first_line(objects: ObjectDatabase) -> None:
+    with objects.transaction() as writer:
+        blob = writer.add_bytes(b"mlstore trees are nice\n")
+        tree = writer.add_tree(Tree(()))
+        commit = writer.add_commit(Commit(tree, (), 0, None, ADA, TIME, "first"))
+        tag = writer.add_tag(Tag("v1", commit, "commit", ADA, TIME, "m"))
+    assert [objects.kind(one) for one in (blob, tree, commit, tag)] == ["blob", "tree", "commit", "tag"]
+    assert objects.read_tree(tree) == Tree(())
+    assert objects.read_commit(commit).tree == tree
+    assert objects.read_tag(tag).target == commit
+
+
+def test_one_kind_of_object_is_never_taken_for_another(objects: ObjectDatabase) -> None:
+    with objects.transaction() as writer:
+        blob = writer.add_bytes(b"blob")
+        tree = writer.add_tree(Tree(()))
+        commit = writer.add_commit(Commit(tree, (), 0, None, ADA, TIME, "first"))
+    for read, wrong in [
+        (objects.read_tree, (blob, commit)),
+        (objects.read_commit, (blob, tree)),
+        (objects.read_tag, (blob, tree, commit)),
+    ]:
+        for object_id in wrong:
+            with pytest.raises(CorruptObject) as caught:
+                read(object_id)
+            assert caught.value.data["id"] == object_id
+
+
+def test_an_object_too_large_for_metadata_is_not_read(
+    objects: ObjectDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object_id = add(objects, b"mlstore tree 1\n" + b"x" * 100)
+    monkeypatch.setattr(database, "METADATA_LIMIT", 50)
+    monkeypatch.setattr(objects, "read", None)
+    with pytest.raises(CorruptObject, match="too large"):
+        objects.read_tree(object_id)
+
+
+def test_the_cache_of_decoded_objects_is_bounded(
+    objects: ObjectDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_CACHE_SIZE", 3)
+    with objects.transaction() as writer:
+        ids = [writer.add_tree(Tree((TreeEntry(str(n), "file", MISSING, 1),))) for n in range(9)]
+    for object_id in ids * 2:
+        objects.read_tree(object_id)
+    assert len(objects._decoded) == 3
+
+
+def test_ids_are_listed_in_order_and_by_prefix(tmp_path: Path, objects: ObjectDatabase) -> None:
+    with objects.transaction() as writer:
+        ids = sorted(writer.add_bytes(b"%d" % number) for number in range(600))
+    assert list(objects.ids()) == ids
+    for length in (0, 1, 2, 3, 64):
+        prefix = ids[100][:length]
+        assert objects.with_prefix(prefix) == [one for one in ids if one.startswith(prefix)]
+    assert objects.with_prefix("..") == objects.with_prefix("zz") == []
+
+
+def test_files_with_other_names_are_no_objects_but_strangers(tmp_path: Path, objects: ObjectDatabase) -> None:
+    object_id = add(objects, b"x")
+    folder = path_of(tmp_path, object_id).parent
+    strangers = [folder / "short", folder / (object_id[2:] + "0"), tmp_path / "objects" / "README"]
+    for path in strangers:
+        path.write_bytes(b"")
+    (tmp_path / "objects" / "pack").mkdir()
+    (tmp_path / "objects" / "zz").mkdir()
+    (tmp_path / "objects" / "zz" / ("0" * 62)).write_bytes(b"")
+    strangers.append(tmp_path / "objects" / "zz" / ("0" * 62))
+    assert list(objects.ids()) == [object_id]
+    assert sorted(objects.strangers()) == sorted(strangers)
+
+
+def test_a_pipe_can_be_added(tmp_path: Path, objects: ObjectDatabase) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"through a pipe")
+    os.close(writing)
+    try:
+        with objects.transaction() as writer:
+            digest = writer.add_fd(reading)
+    finally:
+        os.close(reading)
+    assert objects.read(digest.id) == b"through a pipe"
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
+    tmp_path: Path, objects: ObjectDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_fd: int, _data: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "file").write_bytes(bytes(2 << 20))
+    monkeypatch.setattr(os, "write", full)
+    for large in (False, True):
+        with (tmp_path / "file").open("rb") as file, pytest.raises(StorageError, match="no space left"):  # noqa: PT012
+            with objects.transaction() as writer:
+                writer.add_fd(file.fileno()) if large else writer.add_bytes(b"x")
+    assert list(objects.ids()) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_an_object_that_the_disk_cannot_read_is_an_error_that_names_it(
+    objects: ObjectDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object_id = add(objects, b"x")
+
+    def broken(*_args: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "readv", broken)
+    monkeypatch.setattr(os, "read", broken)
+    for look in (objects.read, objects.check, objects.kind):
+        with pytest.raises(StorageError, match=object_id):
+            look(object_id)
+    with pytest.raises(StorageError, match="input/output error"):
+        add(objects, b"x")
+
+
+def test_only_known_hashes_name_objects() -> None:
+    with pytest.raises(UsageError):
+        object_format("md5")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA binds only on Linux")
+def test_a_file_far_larger_than_memory_is_added_checked_and_streamed(tmp_path: Path) -> None:
+    """300 MB, mostly a hole, in a process that may have 96 MB of data."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(300 << 20)
+        file.seek(200 << 20)
+        file.write(b"not only zeros")
+    code = """if True:
+        import resource, sys
+        from pathlib import Path
+        from mlstore.hashing import object_format
+        from mlstore.objects import ObjectDatabase
+        folder = Path(sys.argv[1])
+        objects = ObjectDatabase(folder / "objects", object_format("blake3"), scratch=folder / "tmp", fsync=False)
+        resource.setrlimit(resource.RLIMIT_DATA, (96 << 20, 96 << 20))
+        with objects.transaction() as writer, (folder / "large").open("rb") as file:
+            digest = writer.add_fd(file.fileno())
+        assert objects.check(digest.id) == digest
+        assert sum(map(len, objects.stream(digest.id))) == 300 << 20
+        print(digest.id)
+        try:
+            objects.read(digest.id)
+        except MemoryError:
+            print("the limit holds")
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=os.environ | {"RAYON_NUM_THREADS": "2"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    with path.open("rb") as file:
+        hasher = blake3.blake3()
+        while chunk := file.read(1 << 20):
+            hasher.update(chunk)
+    assert (done.stdout.split(), done.stderr) == ([hasher.hexdigest(), "the", "limit", "holds"], "")
+    shutil.rmtree(tmp_path / "objects")
