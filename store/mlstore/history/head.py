@@ -56,7 +56,9 @@ def switch(
         branch = None if detach else _branch(repo, target)
         commit = resolve_commit(repo, target if branch is None else BRANCHES + branch)
         carried = _move_files(repo, previous.commit, commit, force=force)
-        entry = _moving(previous, branch or commit, commit, who, time)
+        # Where nothing moves there is no line: '-' means the branch before, not this one again.
+        stays = branch is not None and branch == previous.branch
+        entry = None if stays else _moving(previous, branch or commit, commit, who, time)
         if branch is None:
             repo.refs.set_head_detached(commit, entry)
         else:

@@ -31,6 +31,10 @@ class _Queue:
             latest_first = tuple(-ord(char) for char in commit.time)
             heapq.heappush(self._heap, (-commit.height, latest_first, commit_id))
 
+    def only(self, among: set[ObjectId], popped: ObjectId) -> bool:
+        """Whether *popped* and all that waits are *among* these."""
+        return popped in among and all(commit_id in among for _, _, commit_id in self._heap)
+
     def pop(self) -> tuple[ObjectId, Commit] | None:
         if not self._heap:
             return None
@@ -57,6 +61,8 @@ def walk(
     for commit_id in (*include, *exclude):
         queue.push(commit_id)
     while found := queue.pop():
+        if hidden and queue.only(hidden, found[0]):
+            return  # all that is left is left out
         commit_id, commit = found
         followed = commit.parents[:1] if first_parent else commit.parents
         if commit_id in hidden:

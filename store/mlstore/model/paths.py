@@ -85,3 +85,24 @@ def parents_of(path: str) -> list[str]:
         path = path[:cut]
         found.append(path)
     return found
+
+
+class Collisions:
+    """Names seen so far: refuses two that are one name where case or accents are folded.
+
+    Folders count too: ``Data/a`` and ``data/b`` would end up in one folder.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+
+    def add(self, path: str) -> None:
+        """Take in *path* and the folders above it; raises ``InvalidPath``."""
+        for name in (path, *parents_of(path)):
+            other = self._seen.setdefault(collision_key(name), name)
+            if other != name:
+                raise InvalidPath(
+                    f"'{name}' and '{other}' are one name on file systems that fold case or accents",
+                    hint="rename one of them: a checkout elsewhere would lose it",
+                    path=name,
+                )

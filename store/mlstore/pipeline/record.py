@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlstore.errors import InvalidPath
 from mlstore.hashing import ObjectId
 from mlstore.history import record_commit
 from mlstore.index import Index
-from mlstore.model import Person, StageRecord, TreeEntry, collision_key, parents_of
+from mlstore.model import Collisions, Person, StageRecord, TreeEntry, parents_of
 from mlstore.pipeline.graph import StageGraph
 from mlstore.repository import Repository, Snapshot
 from mlstore.worktree import HashedFile
@@ -83,16 +82,10 @@ def _in_the_way(known: Iterable[str], new: Sequence[str]) -> list[str]:
 
 
 def _refuse_collisions(snapshot: Snapshot, new: Sequence[str]) -> None:
-    seen: dict[str, str] = {}
-    for path in (*(path for path in snapshot if path not in set(new)), *new):
-        for name in (path, *parents_of(path)):
-            other = seen.setdefault(collision_key(name), name)
-            if other != name:
-                raise InvalidPath(
-                    f"'{name}' and '{other}' are one name on file systems that fold case or accents",
-                    hint="rename one of them: a checkout elsewhere would lose it",
-                    path=name,
-                )
+    collisions = Collisions()
+    fresh = set(new)
+    for path in (*(path for path in snapshot if path not in fresh), *new):
+        collisions.add(path)
 
 
 def _update_index(repo: Repository, index: Index, files: BlockFiles) -> None:

@@ -60,7 +60,7 @@ def read_entries(path: Path) -> tuple[list[ReflogEntry], int]:
 def _parse(line: bytes) -> ReflogEntry | None:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or value.keys() != {"message", "new", "old", "time", "who"}:
         return None

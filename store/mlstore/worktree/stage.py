@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mlstore.durable import storage_error
 from mlstore.errors import InvalidPath, PathNotFound, Refused
 from mlstore.index import Index
-from mlstore.model import collision_key, parents_of, validate_path
+from mlstore.model import Collisions, parents_of, validate_path
 from mlstore.model.patterns import has_magic, matches
 from mlstore.objects import ObjectWriter
 from mlstore.repository import Repository, read_snapshot
@@ -236,18 +236,10 @@ def _refuse_collisions(index: Index, selected: _Selection) -> None:
     new = [path for path in selected.files if path not in index]
     if not new:
         return
-    seen: dict[str, str] = {}
+    collisions = Collisions()
     for path in (*index.paths(), *new):
-        if path in selected.gone:
-            continue
-        for name in (path, *parents_of(path)):
-            other = seen.setdefault(collision_key(name), name)
-            if other != name:
-                raise InvalidPath(
-                    f"'{name}' and '{other}' are one name on file systems that fold case or accents",
-                    hint="rename one of them: a checkout elsewhere would lose it",
-                    path=name,
-                )
+        if path not in selected.gone:
+            collisions.add(path)
     for path in new:
         validate_path(path)
 

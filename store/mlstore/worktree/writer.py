@@ -18,9 +18,9 @@ from pathlib import Path
 from types import TracebackType
 
 from mlstore.durable import Staging, storage_error, storage_errors
-from mlstore.errors import InvalidPath, WouldOverwrite
+from mlstore.errors import WouldOverwrite
 from mlstore.hashing import Digest, digest_bytes, new_checksum
-from mlstore.model import TreeEntry, collision_key, parents_of, validate_path
+from mlstore.model import Collisions, TreeEntry, parents_of, validate_path
 from mlstore.repository import Repository
 
 _FOLDER = (
@@ -49,7 +49,7 @@ class WorktreeWriter:
         self._staging = Staging(repo.scratch, fsync=False)
         self._files: dict[str, tuple[Path, Digest]] = {}
         self._removals: list[str] = []
-        self._seen: dict[str, str] = {}
+        self._names = Collisions()
 
     def __enter__(self) -> WorktreeWriter:
         return self
@@ -97,14 +97,7 @@ class WorktreeWriter:
 
     def _claim(self, path: str) -> None:
         validate_path(path)
-        for name in (path, *parents_of(path)):
-            other = self._seen.setdefault(collision_key(name), name)
-            if other != name:
-                raise InvalidPath(
-                    f"'{name}' and '{other}' are one name on some file systems",
-                    hint="rename one of them in a new commit",
-                    path=name,
-                )
+        self._names.add(path)
 
     def apply(self, *, replace: bool = False) -> dict[str, Written]:
         """Remove what is to go, then put every staged file in its place.
