@@ -116,4 +116,8 @@ def _bad(key: str, reason: str) -> ConfigError:
 def _quote(name: str) -> str:
     import json
 
-    return name if name.isascii() and name.replace("-", "").replace("_", "").isalnum() else json.dumps(name)
+    return (
+        name
+        if name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+        else json.dumps(name, ensure_ascii=False)
+    )

@@ -120,6 +120,31 @@ def test_a_golden_checkout_elsewhere_verifies_and_scores(current: Path, tmp_path
     ]
 
 
+def test_a_damaged_model_is_healed_as_the_hint_says(current: Path) -> None:
+    model = current / "model.joblib"
+    model.write_bytes(model.read_bytes()[:-1])
+    told = run_mlstore(["verify", "--against", "golden"], current)
+    commit = ok(current, "rev-parse", "HEAD")[:10]
+    assert told.returncode == 1
+    assert f"mlstore checkout {commit} -- model.joblib" in told.stdout
+    ok(current, "checkout", commit, "--", "model.joblib")
+    ok(current, "verify", "--against", "golden")
+
+
+def test_a_damaged_object_is_healed_by_adding_the_good_file_again(current: Path) -> None:
+    name = ok(current, "rev-parse", "golden:data/train.csv").strip()
+    stored = current / ".mlstore" / "objects" / name[:2] / name[2:]
+    stored.chmod(0o644)
+    stored.write_bytes(stored.read_bytes().replace(b",", b";", 1))
+    told = run_mlstore(["verify", "--against", "golden"], current)
+    assert told.returncode == 3
+    assert "data/train.csv" in told.stdout
+    assert "'mlstore add' of the same file heals" in " ".join(told.stdout.split())
+    ok(current, "add", "data/train.csv")
+    ok(current, "verify", "--against", "golden")
+    ok(current, "fsck")
+
+
 def test_why_leads_from_the_predictions_back_to_the_configuration(golden: Path) -> None:
     told = ok(golden, "why", "predictions.csv")
     for word in (*STAGES, "config.toml#fetch", "config.toml#decision", "evaluate.py", "model.joblib"):

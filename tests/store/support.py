@@ -1,4 +1,4 @@
-"""What the library's tests share: a repository to work in, and looks at the disk that ask nobody's opinion."""
+"""What the library's tests share: a repository to work in, and looks at the disk that ask nobody."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fast_repository(root: Path, object_format: str = "blake3") -> Repository:
 
 
 def listing(folder: Path, *, skip: tuple[str, ...] = (".mlstore",)) -> dict[str, tuple[str, int, bytes]]:
-    """Everything below FOLDER: what it is, its permission bits, its bytes or its target. Nothing is followed."""
+    """Everything below FOLDER: what it is, its mode, its bytes or its target. Nothing is followed."""
     found = {}
     for base, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in skip]
@@ -53,7 +53,7 @@ def listing(folder: Path, *, skip: tuple[str, ...] = (".mlstore",)) -> dict[str,
 
 @dataclass
 class Work:
-    """A repository and the moves that every test makes in it. Each commit is a minute after the one before."""
+    """A repository and the moves that every test makes in it. Each commit is a minute after the last."""
 
     repo: Repository
     clock: int = EPOCH
@@ -161,5 +161,7 @@ class Work:
 
     def everything(self) -> tuple[object, ...]:
         """All that a refused command has to leave alone: worktree, refs, and what the index says."""
-        refs = {path: what for path, what in listing(self.repo.store).items() if path.startswith(("refs", "HEAD"))}
+        refs = {
+            path: what for path, what in listing(self.repo.store).items() if path.startswith(("refs", "HEAD"))
+        }
         return listing(self.root), refs, self.index.snapshot()

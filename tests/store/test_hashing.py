@@ -63,7 +63,8 @@ def test_a_stream_has_the_digest_of_its_concatenation(name: str, chunks: list[by
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
-    "size", [0, 1, 4095, 4096, 4097, 256 << 10, BUFFER_SIZE - 1, BUFFER_SIZE, BUFFER_SIZE + 1, 2 * BUFFER_SIZE]
+    "size",
+    [0, 1, 4095, 4096, 4097, 256 << 10, BUFFER_SIZE - 1, BUFFER_SIZE, BUFFER_SIZE + 1, 2 * BUFFER_SIZE],
 )
 def test_a_file_has_the_digest_of_its_bytes_at_every_buffer_boundary(
     tmp_path: Path, name: str, size: int

@@ -241,6 +241,7 @@ def peel(repo: Repository, object_id: ObjectId, kind: str, text: str) -> ObjectI
         elif actual == "commit" and kind == "tree":
             object_id = repo.objects.read_commit(object_id).tree
         else:
+            repo.objects.check(object_id)  # a damaged first line makes a blob of anything: say that instead
             raise InvalidRevision(f"'{text}' is a {actual}, not a {kind}")
     raise InvalidRevision(f"'{text}' is a chain of tags without end")
 

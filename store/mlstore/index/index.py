@@ -124,6 +124,7 @@ class Index:
             and status.st_ino & 0x7FFFFFFFFFFFFFFF == table.inodes[row]
             and mtime < self._written_ns
             and ctime < self._written_ns
+            and bool(mtime or ctime)  # both 0: nothing is known
             and bool(status.st_mode & 0o100) == (table.kinds[row] == EXECUTABLE)
         )
 

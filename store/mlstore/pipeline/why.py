@@ -67,6 +67,7 @@ class _Search:
         self._tree = tree
         self._chain: Chain = read_chain(repo, commit_id)
         self._seen: set[str] = set()
+        self._last: dict[str, tuple[ObjectId, Commit] | None] = {}
 
     def trace(self, name: str, found: ObjectId, reader: Block | None) -> Origin:
         """Give where *name* comes from; *found* is its id as *reader* read it."""
@@ -98,8 +99,11 @@ class _Search:
     def _source(self, name: str, path: str, key: str, found: ObjectId, reader: Block | None) -> Origin:
         entry = find_entry(self._repo.objects, self._tree, path)
         current = bool(key) or (entry is not None and entry.id == found)
-        last = next(walk(self._repo, [self._commit], paths=[path]), None) if entry is not None else None
-        return Origin(name, found, current, None, _values(name, reader) if key else (), last)
+        if path not in self._last:
+            changes = walk(self._repo, [self._commit], paths=[path])
+            self._last[path] = next(changes, None) if entry is not None else None
+        values = _values(name, reader) if key else ()
+        return Origin(name, found, current, None, values, self._last[path])
 
 
 def _values(name: str, reader: Block | None) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from mlstore.config import CONFIG_NAME, FORMAT_VERSION, Config
 from mlstore.durable import FileLock, make_folder, replace_file, storage_errors, sweep
 from mlstore.durable.locks import DEFAULT_WAIT
-from mlstore.errors import ConfigError, InvalidPath, NotARepository, UsageError
+from mlstore.errors import ConfigError, InvalidPath, NotARepository, StorageError, UsageError
 from mlstore.hashing import DEFAULT_FORMAT, ObjectFormat, object_format
 from mlstore.index import Index
 from mlstore.objects import ObjectDatabase
@@ -55,8 +56,11 @@ class Repository:
         root = root.resolve()
         path = root / STORE_NAME / CONFIG_NAME
         try:
-            text = path.read_text("utf-8")
-        except (FileNotFoundError, NotADirectoryError):
+            with storage_errors(path):
+                text = path.read_text("utf-8")
+        except StorageError as exc:
+            if exc.data["errno"] not in (errno.ENOENT, errno.ENOTDIR):
+                raise
             raise NotARepository(
                 f"'{root}' is not an mlstore repository", hint="run 'mlstore init' to make one there"
             ) from None
@@ -64,7 +68,7 @@ class Repository:
             raise ConfigError(f"'{path}' is not text", file=str(path)) from None
         config = Config.parse(text)
         version = config.get("core.format")
-        if version != FORMAT_VERSION:
+        if version != FORMAT_VERSION or isinstance(version, bool):
             raise ConfigError(
                 f"'{path}' says disk format {version!r}, this mlstore knows {FORMAT_VERSION}",
                 hint="use the version of mlstore that made the repository, or a newer one",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mlstore.errors import CorruptObject
+from mlstore.errors import CorruptObject, InvalidPath
 from mlstore.hashing import ObjectId
 from mlstore.model import Tree, TreeEntry, encode_tree
 from mlstore.objects import ObjectDatabase, ObjectWriter
@@ -72,10 +72,15 @@ def find_entry(objects: ObjectDatabase, tree: ObjectId, path: str) -> TreeEntry 
 
 
 def write_tree(writer: ObjectWriter, entries: Iterable[TreeEntry]) -> ObjectId:
-    """Write the trees that hold *entries* (files, names being whole paths) and give the root's id."""
+    """Write the trees that hold *entries* (files, names being whole paths) and give the root's id.
+
+    Raises ``InvalidPath`` for a path that no tree may hold, or that is both a file and a folder.
+    """
     folders: dict[str, dict[str, TreeEntry]] = {"": {}}
     for entry in entries:
-        folder, _, name = entry.name.rpartition("/")
+        folder, slash, name = entry.name.rpartition("/")
+        if slash and not folder:
+            raise InvalidPath(f"{entry.name!r} is an absolute path", path=entry.name)
         _ensure(folders, folder)
         folders[folder][name] = TreeEntry(name, entry.kind, entry.id, entry.size)
     # Deepest first: a folder's id is known before its parent is written.
@@ -86,6 +91,8 @@ def write_tree(writer: ObjectWriter, entries: Iterable[TreeEntry]) -> ObjectId:
         if folder == "":
             return tree_id
         parent, _, name = folder.rpartition("/")
+        if name in folders[parent]:
+            raise InvalidPath(f"'{folder}' cannot be both a file and a folder", path=folder)
         folders[parent][name] = TreeEntry(name, "tree", tree_id, len(data))
     raise AssertionError("the root folder comes last")
 

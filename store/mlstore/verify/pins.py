@@ -82,7 +82,16 @@ def _check_tag(repo: Repository, pin: Pin) -> list[Finding]:
         commit = peel(repo, target, "commit", pin.name) if target else None
     except MlstoreError as exc:
         kind = "corrupt-object" if isinstance(exc, CorruptError) else "missing-object"
-        return [Finding(kind, f"tag '{pin.name}': {exc.message}", path=f"{TAGS}{pin.name}", hint=exc.hint)]
+        return [
+            Finding(
+                kind,
+                f"tag '{pin.name}' cannot be read: {exc.message}",
+                path=f"{TAGS}{pin.name}",
+                expected=exc.data.get("id"),
+                actual=exc.data.get("actual"),
+                hint=exc.hint,
+            )
+        ]
     if commit is None:
         return [
             Finding(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mlstore.errors import PathNotFound, WouldOverwrite
 from mlstore.index import Index, IndexEntry, StatData
-from mlstore.model import TreeEntry, parents_of
+from mlstore.model import Collisions, TreeEntry, parents_of
 from mlstore.model.patterns import has_magic, matches
 from mlstore.repository import Repository, Snapshot
 from mlstore.worktree.content import ContentCache
+from mlstore.worktree.ignore import ALWAYS_IGNORED
 from mlstore.worktree.scan import Lookup
 from mlstore.worktree.status import is_below
 from mlstore.worktree.writer import WorktreeWriter, Written
@@ -39,7 +40,8 @@ def checkout_snapshot(
     holds the write lock and saves the index.
     """
     cache = ContentCache(repo, index)
-    plan = _force_plan(index, old, target, cache) if force else _plan(repo, index, old, target, cache)
+    plan = _force_plan(repo, index, old, target, cache) if force else _plan(repo, index, old, target, cache)
+    _refuse_collisions(old, target, plan)
     with WorktreeWriter(repo) as writer:
         for path, entry in plan.write.items():
             writer.stage(path, entry)
@@ -64,33 +66,44 @@ def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache
     lost: set[str] = set()
     for path in sorted(old.keys() | target.keys()):
         before, after = old.get(path), target.get(path)
-        if before == after:
-            continue
         indexed = index.get(path)
         staged = indexed.as_tree_entry() if indexed else None
+        if before == after or (after is None and staged is None):
+            continue  # nothing to do; or untracked since, and what lies there is nobody's business
         here = cache.entry(path)
-        if after is not None and after.same_content(here):
-            plan.keep[path] = after
-        elif not (_same(staged, before) or _same(staged, after)):
+        if not (_same(staged, before) or _same(staged, after)):
             lost.add(path)  # staged, and in no commit
+        elif after is not None and after.same_content(here):
+            plan.keep[path] = after
         elif here is not None and not here.same_content(staged):
             lost.add(path)  # changed, and not even staged
         elif after is None:
             plan.remove.append(path)
         else:
             plan.write[path] = after
-    lost |= _obstacles(repo, index, plan)
+    lost |= _obstacles(repo, plan)
     if lost:
         _refuse(lost)
     return plan
+
+
+def _refuse_collisions(old: Snapshot, target: Snapshot, plan: _Plan) -> None:
+    """Refuse a target with names that are one on some file systems; raises ``InvalidPath``."""
+    if any(path not in old for path in plan.write):
+        collisions = Collisions()
+        for path in target:
+            collisions.add(path)
 
 
 def _same(one: TreeEntry | None, other: TreeEntry | None) -> bool:
     return one is None if other is None else other.same_content(one)
 
 
-def _obstacles(repo: Repository, index: Index, plan: _Plan) -> set[str]:
-    """What stands where a file or a folder is to be made, and is not about to be removed."""
+def _obstacles(repo: Repository, plan: _Plan) -> set[str]:
+    """What stands where a file or a folder is to be made, and is not about to be removed.
+
+    Nor may a link that took a tracked file's place be removed as if it were the file.
+    """
     lookup = Lookup(repo.root)
     leaving = set(plan.remove)
     found: set[str] = set()
@@ -106,7 +119,32 @@ def _obstacles(repo: Repository, index: Index, plan: _Plan) -> set[str]:
             found |= {below for below in _files_below(repo, path) if below not in leaving}
         elif not stat.S_ISREG(status.st_mode):
             found.add(path)
+    for path in plan.remove:
+        status = lookup.status(path)
+        if status is not None and not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            found.add(path)
     return found
+
+
+def _refuse_folders(repo: Repository, paths: Iterable[str], leaving: Iterable[str], *, force: bool) -> None:
+    """Refuse when a folder stands where a file is to be, with something in it that would be lost.
+
+    *force* loses what is in it, as git does, but never another repository.
+    """
+    lookup = Lookup(repo.root)
+    going = set(leaving)
+    lost: set[str] = set()
+    for path in paths:
+        status = lookup.status(path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            below = [name for name in _files_below(repo, path) if name not in going]
+            lost.update(name for name in below if not force or ALWAYS_IGNORED & set(name.split("/")))
+    if lost:
+        raise WouldOverwrite(
+            f"a file is needed where a folder holds {_listed(lost)}",
+            hint="move the folder away first; nothing was changed",
+            paths=sorted(lost),
+        )
 
 
 def _files_below(repo: Repository, folder: str) -> list[str]:
@@ -118,7 +156,9 @@ def _files_below(repo: Repository, folder: str) -> list[str]:
     return found
 
 
-def _force_plan(index: Index, old: Snapshot, target: Snapshot, cache: ContentCache) -> _Plan:
+def _force_plan(
+    repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache: ContentCache
+) -> _Plan:
     plan = _Plan()
     for path, after in target.items():
         if after.same_content(cache.entry(path)):
@@ -126,6 +166,7 @@ def _force_plan(index: Index, old: Snapshot, target: Snapshot, cache: ContentCac
         else:
             plan.write[path] = after
     plan.remove = [path for path in {*old, *index.paths()} if path not in target]
+    _refuse_folders(repo, plan.write, plan.remove, force=True)
     return plan
 
 
@@ -144,14 +185,17 @@ def _index_kept(index: Index, path: str, entry: TreeEntry, cache: ContentCache) 
 
 
 def _refuse(lost: set[str]) -> None:
-    paths = sorted(lost)
-    listed = ", ".join(f"'{path}'" for path in paths[:_SHOWN])
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     raise WouldOverwrite(
-        f"this would overwrite work that is stored nowhere: {listed}{more}",
+        f"this would overwrite work that is stored nowhere: {_listed(lost)}",
         hint="commit it, move it away, or use --force to lose it; nothing was changed",
-        paths=paths,
+        paths=sorted(lost),
     )
+
+
+def _listed(lost: set[str]) -> str:
+    paths = sorted(lost)
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(f"'{path}'" for path in paths[:_SHOWN]) + more
 
 
 def select_paths(snapshot: Snapshot, paths: Sequence[str]) -> list[str]:
@@ -197,6 +241,7 @@ def restore_paths(
         changed = _staged_differences(index, source, chosen) if staged else set()
         written: dict[str, Written] = {}
         if worktree:
+            _refuse_folders(repo, write, remove, force=False)
             changed |= {*write, *remove}
             with WorktreeWriter(repo) as writer:
                 for path, entry in write.items():

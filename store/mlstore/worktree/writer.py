@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,8 +103,9 @@ class WorktreeWriter:
     def apply(self, *, replace: bool = False) -> dict[str, Written]:
         """Remove what is to go, then put every staged file in its place.
 
-        *replace* allows files and links that stand where a folder is needed to be removed; otherwise
-        ``WouldOverwrite`` is raised for them (callers look before, so this is the last line).
+        Empty folders make way for a file. *replace* allows everything else that stands in the way to be
+        removed: a file or link where a folder is needed, a folder and all in it where a file is. Otherwise
+        ``WouldOverwrite`` is raised for it (callers look before, so this is the last line).
         """
         folders = _Folders(self._repo.root, replace=replace)
         try:
@@ -175,12 +177,19 @@ class _Folders:
                 self.close()
 
     def _clear_folder(self, path: str, name: str, fd: int) -> None:
-        """An empty folder gives way to a file; one with something in it does not, unless told so."""
-        folder = path.rpartition("/")[0]
+        """A folder that holds only empty ones gives way to a file; one with files does when told so."""
+        where, dir_fd = (name, fd) if fd >= 0 else (str(self._root / path), None)
+        if self._replace:
+            shutil.rmtree(where, dir_fd=dir_fd)
+            return
         try:
-            _rmdir(self._root, folder, name, fd)
+            if dir_fd is not None:
+                for _, folders, _, above in os.fwalk(where, topdown=False, dir_fd=dir_fd):
+                    for below in folders:
+                        os.rmdir(below, dir_fd=above)
+            os.rmdir(where, dir_fd=dir_fd)
         except OSError as exc:
-            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
             raise WouldOverwrite(
                 f"'{path}' is a folder with files in it", hint="move them away first", paths=[path]

@@ -76,7 +76,11 @@ def test_large_texts_are_compared_in_bounded_time(name):
 
 def test_hunks_are_those_that_git_prints(tmp_path):
     old = b"".join(b"line %d\n" % n for n in range(40))
-    new = old.replace(b"line 3\n", b"three\n").replace(b"line 30\n", b"").replace(b"line 12\n", b"line 12\nmore\n")
+    new = (
+        old.replace(b"line 3\n", b"three\n")
+        .replace(b"line 30\n", b"")
+        .replace(b"line 12\n", b"line 12\nmore\n")
+    )
     (tmp_path / "a").write_bytes(old)
     (tmp_path / "b").write_bytes(new)
     command = ["git", "diff", "--no-index", "--no-color", "a", "b"]

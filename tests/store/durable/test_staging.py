@@ -101,9 +101,7 @@ def test_a_throw_away_store_syncs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("count", [1, 9])
-def test_a_failed_sync_publishes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
+def test_a_failed_sync_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     def broken(*_args: object) -> bool:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 

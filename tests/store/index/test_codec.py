@@ -15,9 +15,7 @@ from mlstore.index.table import Table
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 SIZES = st.integers(0, 2**63 - 1)
-PATHS = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12
-)
+PATHS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 ENTRIES = st.builds(
     IndexEntry,
     path=PATHS,
@@ -153,7 +151,8 @@ def test_a_field_out_of_range_is_refused_though_the_checksum_fits(data: bytes) -
 
 
 @pytest.mark.parametrize(
-    "paths", [b"data/raw.csv\0a\0", b"a\0a\0aaaaaaaaaaa\0", b"a" * 15, b"a\0data/raw.csv\xff", b"\xff" * 14 + b"\0"]
+    "paths",
+    [b"data/raw.csv\0a\0", b"a\0a\0aaaaaaaaaaa\0", b"a" * 15, b"a\0data/raw.csv\xff", b"\xff" * 14 + b"\0"],
 )
 def test_paths_that_are_unsorted_repeated_unended_or_no_text_are_refused(paths: bytes) -> None:
     good = small()

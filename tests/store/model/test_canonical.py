@@ -26,10 +26,11 @@ def test_every_value_survives_and_has_one_encoding(value: dict[str, object]) -> 
 
 
 def test_the_bytes_are_those_of_the_document() -> None:
-    value = {"b": [1, True, None], "a": "é\n\t\"\\\x01\x7f\u2028\U0001f389", "A": {}}
-    assert canonical_json(value) == (
-        '{"A":{},"a":"é\\n\\t\\"\\\\\\u0001\x7f\u2028\U0001f389","b":[1,true,null]}'
-    ).encode()
+    value = {"b": [1, True, None], "a": 'é\n\t"\\\x01\x7f\u2028\U0001f389', "A": {}}
+    assert (
+        canonical_json(value)
+        == ('{"A":{},"a":"é\\n\\t\\"\\\\\\u0001\x7f\u2028\U0001f389","b":[1,true,null]}').encode()
+    )
 
 
 def test_keys_are_sorted_by_code_point_and_not_by_utf16() -> None:

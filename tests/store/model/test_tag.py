@@ -80,7 +80,8 @@ def test_a_wrong_missing_or_unknown_field_is_refused(changes: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(
-    "changes", [{"target": ObjectId("main")}, {"target_kind": "branch"}, {"time": "now"}, {"message": "\ud800"}]
+    "changes",
+    [{"target": ObjectId("main")}, {"target_kind": "branch"}, {"time": "now"}, {"message": "\ud800"}],
 )
 def test_what_no_reader_would_accept_is_not_written(changes: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

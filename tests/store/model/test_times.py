@@ -20,7 +20,8 @@ def test_fractions_of_a_second_are_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2026-01-16", "2026-01-16T15:24:48z", "2026-01-16T15:24:48.0Z", "2026-00-01T00:00:00Z", "x" * 20]
+    "text",
+    ["", "2026-01-16", "2026-01-16T15:24:48z", "2026-01-16T15:24:48.0Z", "2026-00-01T00:00:00Z", "x" * 20],
 )
 def test_any_other_form_is_no_time(text: str) -> None:
     assert not is_time(text)

@@ -125,9 +125,7 @@ def test_an_existing_object_is_never_written_again(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_two_transactions_with_the_same_object_both_succeed(
-    tmp_path: Path, objects: ObjectDatabase
-) -> None:
+def test_two_transactions_with_the_same_object_both_succeed(tmp_path: Path, objects: ObjectDatabase) -> None:
     other = open_database(tmp_path)
     with objects.transaction() as one, other.transaction() as two:
         assert one.add_bytes(b"x") == two.add_bytes(b"x")
@@ -343,7 +341,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
     (tmp_path / "file").write_bytes(bytes(2 << 20))
     monkeypatch.setattr(os, "write", full)
     for large in (False, True):
-        with (tmp_path / "file").open("rb") as file, pytest.raises(StorageError, match="no space left"):  # noqa: PT012
+        with (tmp_path / "file").open("rb") as file, pytest.raises(StorageError, match="no space left"):
             with objects.transaction() as writer:
                 writer.add_fd(file.fileno()) if large else writer.add_bytes(b"x")
     assert list(objects.ids()) == []

@@ -83,13 +83,9 @@ def test_a_cycle_names_its_stages_in_the_direction_of_the_data() -> None:
         stage("c", "x", ["b.out"], ["c.out"]),
         stage("below", "x", ["c.out"], ["below"]),
     )
-    assert "stages wait for each other" in error.message
-    assert "a -> b -> c -> a" in error.message.replace("b -> c -> a -> b", "a -> b -> c -> a").replace(
-        "c -> a -> b -> c", "a -> b -> c -> a"
-    )
-    assert "below" not in error.message
+    assert error.message.endswith("stages wait for each other: b -> c -> a -> b")
     assert error.data["file"] == "mlstore.toml"
-    assert error.data["line"] >= 6
+    assert error.data["line"] == 11
     assert error.data["key"].endswith(".inputs")
 
 
@@ -111,7 +107,9 @@ def test_two_stages_cannot_write_overlapping_patterns() -> None:
 
 def test_a_stage_cannot_read_what_it_writes() -> None:
     error = refusal(stage("a", "x", ["data"], ["data/out.csv"]))
-    assert error.message == "'mlstore.toml:1': stage 'a' reads 'data', which it writes itself ('data/out.csv')"
+    assert (
+        error.message == "'mlstore.toml:1': stage 'a' reads 'data', which it writes itself ('data/out.csv')"
+    )
     assert error.data["key"] == "stages.a.inputs"
 
 
@@ -148,7 +146,8 @@ def test_any_acyclic_pipeline_is_ordered_so_that_everything_is_written_before_it
 ) -> None:
     placing, edges = drawn
     tables = {
-        at: stage(f"s{at}", "x", ["in", *(f"f{a}" for a, b in edges if b == at)], [f"f{at}"]) for at in placing
+        at: stage(f"s{at}", "x", ["in", *(f"f{a}" for a, b in edges if b == at)], [f"f{at}"])
+        for at in placing
     }
     built = graph(*(tables[at] for at in placing))
     names = order(built)

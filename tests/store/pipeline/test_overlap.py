@@ -12,7 +12,9 @@ from mlstore.model.patterns import matches
 from mlstore.pipeline.overlap import overlap
 
 NAMES = ["".join(letters) for size in (1, 2, 3) for letters in product("ab", repeat=size)]
-PATHS = ["/".join(parts) for depth in (1, 2, 3) for parts in product(NAMES[:6] + ["aba", "bab"], repeat=depth)]
+PATHS = [
+    "/".join(parts) for depth in (1, 2, 3) for parts in product([*NAMES[:6], "aba", "bab"], repeat=depth)
+]
 COMPONENTS = st.sampled_from(["a", "b", "ab", "ba", "*", "a*", "*b", "?", "?b", "*a*", "**", "[ab]", "[!a]b"])
 PATTERNS = st.lists(COMPONENTS, min_size=1, max_size=3).map("/".join)
 

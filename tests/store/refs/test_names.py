@@ -14,7 +14,20 @@ from mlstore.refs.names import is_ref
 
 @pytest.mark.parametrize(
     "name",
-    ["main", "feature/x", "v1.0", "golden-2026", "a_b", "ünï/日本", "0" * 64, "x" * 255, "a@b", "@a", "a{b}", "HEAD2"],
+    [
+        "main",
+        "feature/x",
+        "v1.0",
+        "golden-2026",
+        "a_b",
+        "ünï/日本",
+        "0" * 64,
+        "x" * 255,
+        "a@b",
+        "@a",
+        "a{b}",
+        "HEAD2",
+    ],
 )
 def test_ordinary_names_are_given_back(name: str) -> None:
     for prefix in ("refs/heads/", "refs/tags/"):

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 ONE, TWO = ObjectId("ab" * 32), ObjectId("cd" * 32)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 ENTRIES = st.builds(
-    ReflogEntry, st.none() | st.just(ONE), st.none() | st.just(TWO), st.just("2026-01-16T15:24:48Z"), TEXT, TEXT
+    ReflogEntry,
+    st.none() | st.just(ONE),
+    st.none() | st.just(TWO),
+    st.just("2026-01-16T15:24:48Z"),
+    TEXT,
+    TEXT,
 )
 
 

@@ -173,7 +173,9 @@ def test_a_ref_that_is_a_link_or_a_pipe_is_neither_followed_nor_waited_for(
             refs.read(f"refs/heads/{name}")
 
 
-@pytest.mark.parametrize("name", ["../../x", "refs/heads/../../config", "HEAD", "refs/heads/a b", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "name", ["../../x", "refs/heads/../../config", "HEAD", "refs/heads/a b", "/etc/passwd"]
+)
 def test_a_hostile_name_reaches_no_file(refs: RefStore, name: str) -> None:
     for use in (
         refs.read,
