@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from mlstore.history import record_commit, reset, resolve_commit, switch
 from mlstore.index import Index
 from mlstore.model import Person, StageRecord, format_time
 from mlstore.repository import Repository, read_snapshot
-from mlstore.worktree import add_paths, status
+from mlstore.worktree import add_paths, content, status
 
 if TYPE_CHECKING:
     from mlstore.hashing import ObjectId
@@ -149,6 +150,16 @@ class Work:
 
     def object_path(self, object_id: str) -> Path:
         return self.repo.store / "objects" / object_id[:2] / object_id[2:]
+
+    def settle(self) -> None:
+        """Wait until a new file would be dated after all of ours: a tick of the clock, milliseconds."""
+        newest = max(path.lstat().st_ctime_ns for path in self.root.rglob("*"))
+        probe = self.root.parent / "clock"
+        while True:
+            probe.write_bytes(b"x")
+            if min(content._clock(), probe.stat().st_mtime_ns) > newest:
+                return
+            time.sleep(0.002)
 
     def damage(self, object_id: str, data: bytes | None = None) -> Path:
         """Flip the first byte of an object, or make it hold DATA."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlstore.pipeline import ChainView, Origin, RunReport, StageOrigin, StageOutcome, StageState
 
 WIDTH: Final = 80
-_CHAIN_COLUMNS: Final = ("height", "commit", "stage", "record", "lineage", "state", "outputs")
+_CHAIN_COLUMNS: Final = ("height", "commit", "stage", "record", "lineage", "state")
 
 
 # --- run ---
@@ -126,12 +126,13 @@ def format_chain(view: ChainView, style: Style) -> list[str]:
     keep = [at for at, name in enumerate(_CHAIN_COLUMNS) if name != "state" or view.states is not None]
     table = [[row[at] for at in keep] for row in (_CHAIN_COLUMNS, *rows)]
     widths = [max(len(row[at]) for row in table) for at in range(len(keep))]
-    widths[-1] = max(20, WIDTH - sum(widths[:-1]) - 2 * len(widths[:-1]))
-    lines = [_format_row(row, widths) for row in table]
-    painted = [
-        _paint_row(view, block, line, style) for block, line in zip(view.blocks, lines[1:], strict=True)
-    ]
-    return [style.bold(lines[0]), *painted, *_remarks(view, style)]
+    room = max(20, WIDTH - sum(widths) - 2 * len(widths))
+    heads = [_format_row(row, widths) for row in table]
+    lines = [style.bold(f"{heads[0]}  outputs")]
+    for block, head in zip(view.blocks, heads[1:], strict=True):
+        names = [quote(path) for path in block.stage.outputs]
+        lines.append(f"{_paint_row(view, block, head, style)}  {_fit(names, room)}")
+    return [*lines, *_remarks(view, style)]
 
 
 def _chain_row(view: ChainView, block: Block) -> tuple[str, ...]:
@@ -143,21 +144,28 @@ def _chain_row(view: ChainView, block: Block) -> tuple[str, ...]:
         block.stage.record,
         short(block.lineage),
         "stale" if state is not None and state.stale else "ok",
-        ", ".join(quote(path) for path in block.stage.outputs),
     )
 
 
 def _format_row(row: Sequence[str], widths: Sequence[int]) -> str:
-    first = row[0].rjust(widths[0])
-    middle = [cell.ljust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
-    last = row[-1] if len(row[-1]) <= widths[-1] else row[-1][: widths[-1] - 3] + "..."
-    return "  ".join([first, *middle, last])
+    cells = [cell.ljust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+    return "  ".join([row[0].rjust(widths[0]), *cells])
+
+
+def _fit(names: Sequence[str], room: int) -> str:
+    """Return as many names as there is room for, and how many are left out: `a.csv, b.csv +3`."""
+    text = ", ".join(names)
+    for count in range(len(names) - 1, 0, -1):
+        if len(text) <= room:
+            break
+        text = f"{', '.join(names[:count])} +{len(names) - count}"
+    return text if len(text) <= room else f"{text[: room - 3]}..."
 
 
 def _paint_row(view: ChainView, block: Block, line: str, style: Style) -> str:
     line = line.replace(short(block.id), style.yellow(short(block.id)), 1)
     if view.states is not None and (state := view.states.get(block.name)) is not None and state.stale:
-        return line.replace("  stale  ", f"  {style.red('stale')}  ", 1)
+        return line.removesuffix("stale") + style.red("stale")
     return line
 
 

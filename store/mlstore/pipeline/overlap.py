@@ -1,7 +1,10 @@
 """Whether two path patterns can match one and the same path.
 
 Both are taken apart into components and walked together; within a component the two globs are walked
-character by character, so the answer is exact but for sets (``[abc]``), where it may be a careful yes.
+character by character. A pattern also matches all that lies below what it names, so ``data`` and
+``**/*.csv`` overlap: ``data`` may be a folder. But nothing is looked for by ``**`` below a name that
+ends like a file's: ``model.joblib`` and ``**/*.csv`` do not (``model.joblib/`` and ``**/*.csv`` do).
+In doubt, between two sets (``[abc]``), the answer is yes.
 """
 
 from __future__ import annotations
@@ -12,38 +15,52 @@ from functools import lru_cache
 from mlstore.model.patterns import has_magic, matches
 
 _TOKEN = re.compile(r"\[!?\]?[^]/]*\]|.", re.DOTALL)
+_FILE_LIKE = re.compile(r".+\.[A-Za-z][A-Za-z0-9]{0,9}\Z", re.DOTALL)
 
 
 @lru_cache(maxsize=4096)
 def overlap(one: str, other: str) -> bool:
-    """Whether some path fits both patterns; a pattern also fits all that lies below what it names."""
-    return _parts_meet(tuple(one.rstrip("/").split("/")), tuple(other.rstrip("/").split("/")))
+    """Whether some path fits both patterns."""
+    return _Walk(one, other).meet(0, 0, False)
 
 
-def _parts_meet(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    known: dict[tuple[int, int], bool] = {}
+class _Walk:
+    """Two patterns, component by component; ``swallowed``: a ``**`` took the last one of the other."""
 
-    def meet(i: int, j: int) -> bool:
-        if i == len(one) or j == len(other):
-            return True  # the shorter one names a folder, and everything below it
-        key = (i, j)
-        if key not in known:
-            known[key] = _step(i, j)
-        return known[key]
+    def __init__(self, one: str, other: str) -> None:
+        self._one = one.rstrip("/").split("/")
+        self._other = other.rstrip("/").split("/")
+        self._one_is_file = _FILE_LIKE.match(one.rpartition("/")[2]) is not None
+        self._other_is_file = _FILE_LIKE.match(other.rpartition("/")[2]) is not None
+        self._known: dict[tuple[int, int, bool], bool] = {}
 
-    def _step(i: int, j: int) -> bool:
-        left, right = one[i], other[j]
-        if left == "**" or right == "**":
-            return (left == "**" and meet(i + 1, j)) or (right == "**" and meet(i, j + 1)) or _skip(i, j)
+    def meet(self, i: int, j: int, swallowed: bool) -> bool:
+        """Whether what is left of both, from components *i* and *j* on, can match the same."""
+        if i == len(self._one):
+            return self._can_go_on(self._other[j:], swallowed and self._one_is_file)
+        if j == len(self._other):
+            return self._can_go_on(self._one[i:], swallowed and self._other_is_file)
+        key = (i, j, swallowed)
+        if key not in self._known:
+            self._known[key] = self._step(i, j, swallowed)
+        return self._known[key]
+
+    @staticmethod
+    def _can_go_on(rest: list[str], is_file: bool) -> bool:
+        """One pattern is at its end: the other one can match it, or something below it."""
+        return not is_file or all(part == "**" for part in rest)
+
+    def _step(self, i: int, j: int, swallowed: bool) -> bool:
+        left, right = self._one[i], self._other[j]
+        if left == "**" and (self.meet(i + 1, j, swallowed) or self.meet(i, j + 1, True)):
+            return True
+        if right == "**" and (self.meet(i, j + 1, swallowed) or self.meet(i + 1, j, True)):
+            return True
+        if "**" in (left, right):
+            return False
         if "**" in left or "**" in right:
             return True  # a run of stars inside a name spans folders: anything may follow
-        return _names_meet(left, right) and meet(i + 1, j + 1)
-
-    def _skip(i: int, j: int) -> bool:
-        """Let a ``**`` swallow one component of the other pattern."""
-        return (one[i] == "**" and meet(i, j + 1)) or (other[j] == "**" and meet(i + 1, j))
-
-    return meet(0, 0)
+        return _names_meet(left, right) and self.meet(i + 1, j + 1, False)
 
 
 def _names_meet(one: str, other: str) -> bool:

@@ -59,7 +59,7 @@ def compare_chains(golden: Side, current: Side, stale: frozenset[str] = frozense
         found = current.chain.get(block.name)
         verdict = _verdict(block, found)
         verdicts[block.name] = verdict
-        row = "stale" if block.name in stale and verdict != "match" else verdict
+        row = "stale" if block.name in stale else verdict
         result.stages.append(_row(block.name, row, found, block))
         if verdict != "match":
             result.findings.append(_finding(golden, current, block, found, verdict, verdicts))

@@ -144,7 +144,7 @@ def _stale_input(
         expected=now,
         actual=recorded,
         cause=cause,
-        hint=f"run 'mlstore run {block.name}'",
+        hint="run 'mlstore run': it brings this stage and those after it up to date",
         details=details,
     )
 
@@ -165,7 +165,7 @@ def _check_upstream(chain: Chain, block: Block) -> list[Finding]:
                 expected=current.lineage,
                 actual=lineage,
                 cause=f"stage '{name}' was run again in {current.id[:10]}",
-                hint=f"run 'mlstore run {block.name}'",
+                hint="run 'mlstore run': it brings this stage and those after it up to date",
             )
         )
     return findings

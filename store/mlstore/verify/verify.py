@@ -241,7 +241,7 @@ def find_golden(repo: Repository, text: str) -> tuple[Repository, ObjectId] | Pi
     """Give what *text* names as golden: a commit here, one in another repository, or a pin of the lock."""
     try:
         return repo, resolve_commit(repo, text)
-    except RefNotFound:
+    except RefNotFound as exc:
         other = _other_repository(repo, text)
         if other is not None:
             return other
@@ -249,7 +249,11 @@ def find_golden(repo: Repository, text: str) -> tuple[Repository, ObjectId] | Pi
         if lock is not None and text in lock.pins:
             pin = lock.pins[text]
             return (repo, pin.commit) if pin.commit in repo.objects else pin
-        raise
+        raise RefNotFound(
+            f"'{text}' is neither a revision, nor a repository, nor pinned in '{LOCK_NAME}'",
+            hint=f"pin a pipeline that verifies with 'mlstore tag --golden {text}'",
+            **exc.data,
+        ) from None
 
 
 def _other_repository(repo: Repository, text: str) -> tuple[Repository, ObjectId] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from mlstore.worktree.scan import Lookup, special_kind
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A named pipe must not make us wait for its writer.
 _READ |= getattr(os, "O_NONBLOCK", 0)
+_CLOCK_REALTIME_COARSE = 5  # Linux's; the time module has no name for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,8 @@ def digest_open_file(path: str, fd: int, digest: Callable[[], Digest]) -> Hashed
 
 def _clock() -> int:
     """The clock that the kernel stamps files with, in ns: its ticks are milliseconds apart."""
-    if hasattr(time, "CLOCK_REALTIME_COARSE"):
-        return time.clock_gettime_ns(time.CLOCK_REALTIME_COARSE)
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
     return time.time_ns() - 20_000_000
 
 

@@ -6,6 +6,7 @@ lock names a commit, so no commit can hold it.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 IGNORE_NAME = ".mlstoreignore"
+# How the library's patterns call the slash behind a folder that they name.
+_IN_FOLDER = "ps_d"
 ALWAYS_IGNORED = frozenset({".mlstore", ".git"})
 
 
@@ -42,7 +45,7 @@ class IgnoreRules:
         while rules is not None:
             if rules._spec is not None:
                 relative = path[len(rules._base) :] + ("/" if folder else "")
-                verdict = rules._spec.check_file(relative).include
+                verdict = _verdict(rules._spec, relative)
                 if verdict is not None:
                     return verdict
             rules = rules._parent
@@ -80,6 +83,17 @@ def is_ignored(root: Path, path: str) -> bool:
     return rules.ignores(path, folder=(root / path).is_dir())
 
 
+def _verdict(spec: GitIgnoreSpec, path: str) -> bool | None:
+    found = spec.check_file(path)
+    if found.include is False and found.index is not None:
+        regex = getattr(spec.patterns[found.index], "regex", None)
+        match = regex.match(path) if regex is not None and _IN_FOLDER in regex.groupindex else None
+        if match is not None and 0 <= match.start(_IN_FOLDER) < len(path) - 1:
+            # Only a folder above was taken back in: as in git, that says nothing about what lies in it.
+            return None
+    return found.include
+
+
 def _read_spec(path: Path) -> GitIgnoreSpec | None:
     with storage_errors(path):
         try:
@@ -88,4 +102,21 @@ def _read_spec(path: Path) -> GitIgnoreSpec | None:
             return None
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(text.splitlines())
+    lines = [line for line in text.split("\n") if line.strip() not in ("/", "!/")]  # the root: nothing
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # about odd sets like '[[]', which mean what they say
+        try:
+            return GitIgnoreSpec.from_lines(lines)
+        except ValueError:
+            return GitIgnoreSpec.from_lines(line for line in lines if _is_pattern(line))
+
+
+def _is_pattern(line: str) -> bool:
+    """Whether *line* can be read; git passes over the others, a lone backslash for instance."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True

@@ -593,8 +593,10 @@ def test_an_input_that_is_not_what_its_recorded_stage_wrote_is_said(project: Pro
     project.write("raw.txt", "two")
     project.declare(stage("a", "cp raw.txt out", ["raw.txt"], ["out"]))
     assert project.outcome("a").warnings == (
-        ("input 'raw.txt' of stage 'a' is not what stage 'fetch' wrote:"
-        " record it with 'mlstore commit --stage fetch'"),
+        (
+            "input 'raw.txt' of stage 'a' is not what stage 'fetch' wrote:"
+            " record it with 'mlstore commit --stage fetch'"
+        ),
     )
 
 

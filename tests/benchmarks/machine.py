@@ -1,0 +1,65 @@
+"""Say which machine this is, and which versions of the tools are on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.measure import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.benchmarks.runner import Match
+    from tests.benchmarks.tools import Tool
+
+
+def has(program: str) -> bool:
+    return shutil.which(program) is not None
+
+
+def describe(folder: Path) -> dict[str, str]:
+    """Name what the figures depend on. Nothing that tells whose machine it is."""
+    return {
+        "processor": f"{processor()}, {os.cpu_count()} cores",
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / (1 << 30):.0f} GiB",
+        "system": f"{platform.system()} {platform.release().split('-')[0]}, {platform.machine()}",
+        "file system": file_system(folder),
+        "Python": platform.python_version(),
+        "day": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"
+
+
+def file_system(folder: Path) -> str:
+    """Name the type of the file system, as far as the system tells."""
+    done = subprocess.run(
+        ["stat", "-f", "-c", "%T", str(folder)], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def versions(tools: Sequence[Tool], match: Match) -> dict[str, str]:
+    """Ask every tool for its version; the last word with a digit in its first line is it."""
+    found = {}
+    for one in match.contenders:
+        if one.tool.limit or one.tool not in tools:
+            continue
+        for command in one.tool.version(one.place):
+            first = run(command, one.tool.environment(one.place), 60).output.strip().partition("\n")[0]
+            words = [word for word in first.replace("git-lfs/", "").split() if word[:1].isdigit()]
+            found[one.tool.name] = words[0] if words else first
+    return found

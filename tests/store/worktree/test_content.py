@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.store.support import listing
+
+from mlstore.errors import InvalidPath, PathNotFound, Refused, StorageError
+from mlstore.index import StatData
+from mlstore.worktree import ContentCache, add_paths, content, hash_path, open_file, read_file, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.store.support import Work
+
+
+def appended(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def overwritten(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"!")
+    os.utime(path, ns=(1, 1))  # whoever writes may also lie about when
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, 1)
+
+
+CHANGES = [appended, overwritten, truncated]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_while_it_is_hashed_is_refused(
+    work: Work, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    path = work.write("a", "content")
+    real = content.hash_fd
+
+    def change_then_hash(fmt: object, fd: int) -> object:
+        digest = real(fmt, fd)  # type: ignore[arg-type]
+        change(path)
+        return digest
+
+    monkeypatch.setattr(content, "hash_fd", change_then_hash)
+    with pytest.raises(Refused, match="'a' changed while it was read"):
+        hash_path(work.repo, "a")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("size", [7, 2 << 20])
+def test_a_file_that_changes_while_it_is_added_is_refused_and_nothing_is_staged(
+    work: Work, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], size: int
+) -> None:
+    work.write("b", "other")
+    path = work.write("a", b"x" * size)
+    real = stage.digest_open_file
+
+    def change_in_the_middle(name: str, fd: int, digest: Callable[[], object]) -> object:
+        def digest_and_change() -> object:
+            found = digest()
+            if name == "a":
+                change(path)
+            return found
+
+        return real(name, fd, digest_and_change)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage, "digest_open_file", change_in_the_middle)
+    with pytest.raises(Refused, match="'a' changed while it was read"):
+        add_paths(work.repo, [""])
+    assert work.index.paths() == []
+    assert list(work.repo.objects.ids()) == []
+    assert list(work.repo.scratch.iterdir()) == []
+
+
+def test_a_file_that_is_replaced_after_it_was_opened_is_hashed_as_it_was(work: Work) -> None:
+    path = work.write("a", "old")
+    fd = open_file(work.repo, "a")
+    path.unlink()
+    work.write("a", "new")
+    assert os.read(fd, 10) == b"old"
+    os.close(fd)
+    assert hash_path(work.repo, "a").digest.id == work.repo.format.hash_bytes(b"new")
+
+
+@pytest.mark.parametrize("read", [open_file, hash_path, read_file])
+def test_links_pipes_and_folders_are_not_read(work: Work, read: Callable[..., object]) -> None:
+    (work.root / "link").symlink_to("/etc/passwd")
+    os.mkfifo(work.path("pipe"))
+    work.path("folder").mkdir()
+    for name, kind in {"link": "symlink", "pipe": "named pipe", "folder": "folder"}.items():
+        with pytest.raises(InvalidPath, match=f"is a {kind}"):
+            read(work.repo, name)
+    (work.root / "way").symlink_to("/etc")
+    for name in ("nothing", "way/passwd"):
+        with pytest.raises(PathNotFound):
+            read(work.repo, name)
+
+
+def test_a_disk_that_cannot_be_read_is_an_error_that_names_the_file(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.write("a", "x")
+
+    def broken(*_args: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "readv", broken)
+    with pytest.raises(StorageError, match="'a': input/output error"):
+        hash_path(work.repo, "a")
+    with pytest.raises(StorageError, match="'a': input/output error"):
+        add_paths(work.repo, ["a"])
+    assert listing(work.repo.store / "objects") == {}
+
+
+def test_a_file_so_new_that_its_next_change_would_not_show_has_no_stat_data(work: Work) -> None:
+    path = work.write("a", "x")
+    os.utime(path, ns=(2**62, 2**62))
+    assert hash_path(work.repo, "a").stat is None
+
+
+def test_the_cache_reads_a_file_once_and_again_when_it_changed(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = work.write("a", "x")
+    os.utime(path, ns=(10**18, 10**18))
+    monkeypatch.setattr(content, "_clock", lambda: 2**62)  # long ago, for this file
+    reads: list[str] = []
+    real = content.hash_path
+    monkeypatch.setattr(content, "hash_path", lambda repo, name: (reads.append(name), real(repo, name))[1])
+    cache = ContentCache(work.repo)
+    assert cache.entry("a") == cache.entry("a")
+    assert reads == ["a"]
+    path.write_text("y")
+    found = cache.entry("a")
+    assert found is not None
+    assert found.id == work.repo.format.hash_bytes(b"y")
+    assert reads == ["a", "a"]
+    assert cache.entry("nothing") is None
+
+
+def test_a_trusting_cache_believes_the_index_and_a_distrusting_one_nobody(work: Work) -> None:
+    work.commit(a="x")
+    index = work.index
+    entry = index.get("a")
+    assert entry is not None
+    lie = replace(entry, id=work.repo.format.hash_bytes(b"lie"), stat=StatData.of(work.path("a").stat()))
+    index.set(lie)
+    believed = ContentCache(work.repo, index).entry("a")
+    checked = ContentCache(work.repo, index, trusted=True).entry("a")
+    assert believed is not None
+    assert checked is not None
+    assert believed.id == lie.id
+    assert checked.id == work.repo.format.hash_bytes(b"x")
