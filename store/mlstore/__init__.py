@@ -6,8 +6,9 @@ exactly those of the golden pipeline. Names are loaded on first use: ``import ml
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mlstore._lazy import lazy_names
 from mlstore._version import __version__
 
 if TYPE_CHECKING:
@@ -16,17 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MlstoreError", "Store", "__version__", "init", "open"]
 
-_HOME = {
-    "MlstoreError": "mlstore.errors",
-    "Store": "mlstore.api",
-    "init": "mlstore.api",
-    "open": "mlstore.api",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'mlstore' has no attribute '{name}'")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "MlstoreError": "mlstore.errors",
+        "Store": "mlstore.api",
+        "init": "mlstore.api",
+        "open": "mlstore.api",
+    },
+)

@@ -27,9 +27,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="./dev bench",
-        description="Measure mlstore beside its peers and the limits of the machine, and write docs/benchmarks.md. "
-        "What is measured already, for this state of the code, is not measured again: a run can be stopped "
-        "and goes on where it was.",
+        description="Measure mlstore beside its peers and the limits of the machine, and write "
+        "docs/benchmarks.md. What is measured already, for this state of the code, is not measured again: "
+        "a run can be stopped and goes on where it was.",
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--rows", "--only", help="only these: W1, W2.restore, ... (default: every row)")

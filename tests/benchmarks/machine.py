@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,14 +45,16 @@ def processor() -> str:
 
 def file_system(folder: Path) -> str:
     """Name the type of the file system, as far as the system tells."""
-    done = subprocess.run(
-        ["stat", "-f", "-c", "%T", str(folder)], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return "unknown"
+    types = {line.split()[1]: line.split()[2] for line in mounts.read_text().splitlines()}
+    inside = [point for point in types if folder.resolve().is_relative_to(point)]
+    return types[max(inside, key=len)] if inside else "unknown"
 
 
 def versions(tools: Sequence[Tool], match: Match) -> dict[str, str]:
-    """Ask every tool for its version; the last word with a digit in its first line is it."""
+    """Ask every tool for its version: the first word of its first line that begins with a digit."""
     found = {}
     for one in match.contenders:
         if one.tool.limit or one.tool not in tools:

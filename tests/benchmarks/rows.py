@@ -12,10 +12,10 @@ Before = Literal["nothing", "settle", "touch", "apply", "empty"]
 class Row:
     """One measured step. The steps of a workload build on each other, in order.
 
-    `verb` is the method of the tool, `version` its argument and what the worktree holds afterwards. `before` is
-    done first and not timed: `settle` lets the tool note what it likes, `touch` gives every file a new time,
-    `apply` brings the worktree to `version`, `empty` removes the tree that is restored. A row that changes
-    nothing can be repeated. Rows with one `key` are summed up in reports.
+    `verb` is the method of the tool, `version` its argument and what the worktree holds afterwards. What
+    `before` names is done first and not timed: `settle` lets the tool note what it likes, `touch` gives every
+    file a new time, `apply` brings the worktree to `version`, `empty` removes the tree that is restored. A row
+    that changes nothing can be repeated. Rows with one `key` are summed up in reports.
     """
 
     key: str
@@ -60,11 +60,10 @@ STANDARD = (
     VERIFY,
 )
 
-VERSIONS = tuple(
-    Row(
-        "versions", "add + commit of ten versions, sum", "record", f"v{n}", before=("apply",) if n > 1 else ()
-    )
-    for n in range(1, 11)
+TEN = "add + commit of ten versions, sum"
+VERSIONS = (
+    Row("versions", TEN, "record"),
+    *(Row("versions", TEN, "record", f"v{number}", before=("apply",)) for number in range(2, 11)),
 )
 
 START = (
@@ -89,8 +88,8 @@ PLANS = {
         Plan("W2", "one file of 2 GiB, random bytes; version 2 has 1 MiB more in its middle", STANDARD),
         Plan(
             "W3",
-            "a project: 300 MB CSV, 50 MB npy, 100 MB joblib, 500 small files; version 2 adds 1,000 rows in the "
-            "CSV's middle and changes 5 small files",
+            "a project: 300 MB CSV, 50 MB npy, 100 MB joblib, 500 small files; version 2 adds 1,000 rows in "
+            "the middle of the CSV and changes 5 small files",
             STANDARD,
         ),
         Plan(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import SOURCES, Cli
+from tests.cli.conftest import SOURCES, Cli, Spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -369,6 +369,55 @@ def test_after_kill_9_the_next_run_works_and_loses_nothing(line: Cli) -> None:
     assert line("run").lines[0] == "first   up to date"
     assert line("rev-parse", "HEAD~1").out.strip() == before
     line("verify")
+
+
+KILLING = """
+import os, signal, sys
+import mlstore.history.record, mlstore.objects.writer, mlstore.refs.store, mlstore.repository.repository
+owner, name, when, count = {owner}, {name!r}, {when!r}, {count}
+original = getattr(owner, name)
+calls = 0
+
+def dying(*args, **more):
+    global calls
+    calls += 1
+    if calls == count and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = original(*args, **more)
+    if calls == count and when == "after":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(owner, name, dying)
+from mlstore_cli.main import main
+sys.exit(main(["run"]))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("owner", "name", "count"),
+    [
+        *(("mlstore.objects.writer.ObjectWriter", "publish", count) for count in (1, 2, 3)),
+        *(("mlstore.repository.repository.Repository", "save_index", count) for count in (1, 2)),
+        ("mlstore.history.record", "move_head", 1),
+        ("mlstore.refs.store.RefStore", "update", 1),
+    ],
+)
+def test_kill_9_while_a_block_is_recorded_leaves_the_old_state_or_the_new_one(
+    line: Cli, spawn: Spawn, owner: str, name: str, count: int, when: str
+) -> None:
+    line("run", "first")
+    first = line("rev-parse", "HEAD").out.strip()
+    done = spawn("-c", KILLING.format(owner=owner, name=name, count=count, when=when), cwd=line.root)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    line("fsck")
+    line("status")
+    line("run")
+    assert line("rev-parse", "HEAD~1").out.strip() == first
+    line("verify")
+    assert line("status", "--porcelain").out == ""
+    assert line("run").lines == ["first   up to date", "second  up to date"]
 
 
 def test_a_second_run_beside_the_first_is_refused_and_names_it(cli: Cli) -> None:

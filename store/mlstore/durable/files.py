@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from pathlib import Path
 
 from mlstore.durable.errors import storage_errors
@@ -49,7 +47,7 @@ def replace_file(path: Path, data: bytes, *, scratch: Path, fsync: bool = True, 
     *path* is then unchanged.
     """
     make_folder(path.parent, fsync=fsync)
-    temporary = scratch / f"file-{secrets.token_hex(8)}"
+    temporary = scratch / f"file-{os.urandom(8).hex()}"
     with storage_errors(path):
         scratch.mkdir(exist_ok=True)
         fd = os.open(temporary, CREATE, mode)
@@ -100,6 +98,8 @@ def remove_folder(path: Path) -> None:
     """Remove the folder *path* and all below it; fine when it is gone or no folder. Not made durable."""
     if path.is_dir() and not path.is_symlink():
         with storage_errors(path):
+            import shutil
+
             shutil.rmtree(path)
 
 

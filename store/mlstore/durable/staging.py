@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -81,7 +79,7 @@ class Staging:
     def _open_folder(self) -> Path:
         self._scratch.mkdir(exist_ok=True)
         while True:
-            folder = self._scratch / f"staging-{secrets.token_hex(8)}"
+            folder = self._scratch / f"staging-{os.urandom(8).hex()}"
             folder.mkdir()
             lock = folder / _LOCK_NAME
             self._lock = os.open(lock, CREATE, 0o600)
@@ -130,7 +128,7 @@ class Staging:
     def discard(self) -> None:
         """Drop what was not published."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            _remove_tree(self._folder)
             self._folder = None
         if self._lock >= 0:
             os.close(self._lock)
@@ -151,6 +149,12 @@ def _give_name(staged: Path, final: Path, is_corrupt: Callable[[Path], bool]) ->
             os.replace(staged, final)  # a file system without hard links
             return
     os.unlink(staged)
+
+
+def _remove_tree(folder: Path) -> None:
+    import shutil  # with what it loads it costs more than all else here, and readers never need it
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(scratch: Path) -> None:
@@ -176,11 +180,11 @@ def _sweep_one(path: Path) -> None:
     except FileNotFoundError:
         # Its owner may be between making the folder and locking it.
         if old:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove_tree(path)
         return
     try:
         # Held while the folder goes: an owner who comes for the lock now sees that it is too late.
         if try_lock(fd):
-            shutil.rmtree(path, ignore_errors=True)
+            _remove_tree(path)
     finally:
         os.close(fd)

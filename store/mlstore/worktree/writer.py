@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -180,6 +179,8 @@ class _Folders:
         """A folder that holds only empty ones gives way to a file; one with files does when told so."""
         where, dir_fd = (name, fd) if fd >= 0 else (str(self._root / path), None)
         if self._replace:
+            import shutil
+
             shutil.rmtree(where, dir_fd=dir_fd)
             return
         try:

@@ -28,7 +28,7 @@ class Oxen(Tool):
         return (place.work / ".oxen",)
 
     def oxen(self, place: Place, *arguments: str) -> Command:
-        return self.command(place, str(DRIVER), *arguments)
+        return self.command(place, "-I", str(DRIVER), *arguments)
 
     def init(self, place: Place) -> Commands:
         return (self.oxen(place, "init"),)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -246,7 +247,7 @@ def test_the_sweep_holds_the_lock_until_the_folder_is_gone(
     folder.mkdir()
     (folder / "owner.lock").write_bytes(b"")
     taken: list[bool] = []
-    real = staging.shutil.rmtree
+    real = shutil.rmtree
 
     def try_to_take_it(path: Path, **more: bool) -> None:
         fd = os.open(folder / "owner.lock", os.O_RDWR)
@@ -254,7 +255,7 @@ def test_the_sweep_holds_the_lock_until_the_folder_is_gone(
         os.close(fd)
         real(path, **more)
 
-    monkeypatch.setattr(staging.shutil, "rmtree", try_to_take_it)
+    monkeypatch.setattr(shutil, "rmtree", try_to_take_it)
     sweep(tmp_path)
     assert taken == [False]
     assert not folder.exists()

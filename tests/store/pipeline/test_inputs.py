@@ -9,7 +9,7 @@ import pytest
 from tests.store.pipeline.conftest import Project, stage
 
 from mlstore.compare.keyed import value_id
-from mlstore.errors import ConfigError, InvalidPath, PathNotFound
+from mlstore.errors import ConfigError, InvalidPath, PathNotFound, Refused
 from mlstore.manifest import parse_manifest
 from mlstore.pipeline import ResolvedInputs, resolve_inputs
 from mlstore.worktree import ContentCache
@@ -97,6 +97,15 @@ def test_a_missing_key_names_stage_and_key(project: Project) -> None:
     with pytest.raises(PathNotFound) as caught:
         resolve(project, "config.ini#data.b")
     assert caught.value.message == "stage 's' reads 'config.ini#data.b': 'config.ini' has no such key"
+
+
+def test_values_are_read_from_the_very_bytes_that_were_hashed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("config.ini", "[data]\na = 1\n")
+    monkeypatch.setattr("mlstore.pipeline.inputs.read_file", lambda *_: b"[data]\na = 2\n")
+    with pytest.raises(Refused, match="changed while it was read"):
+        resolve(project, "config.ini#data")
 
 
 def test_a_key_of_a_folder_is_refused(project: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -24,9 +25,14 @@ from mlstore.errors import (
 )
 from mlstore.model import compute_lineage
 from mlstore.pipeline import Listener, Request, StageOutcome, run
+from mlstore.worktree.stage import store_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mlstore.objects import ObjectWriter
+    from mlstore.repository import Repository
+    from mlstore.worktree import HashedFile
 
 
 # --- a run that goes well -----------------------------------------------------------------------------------
@@ -426,6 +432,20 @@ def test_an_input_that_is_swapped_with_its_size_and_date_kept_is_refused(project
     assert failure(project).message == "input 'in' changed while stage 'a' ran"
 
 
+def test_an_input_that_changes_between_being_hashed_and_being_stored_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store(repo: Repository, path: str, writer: ObjectWriter) -> HashedFile:
+        if path == "in":
+            project.write("in", "other")
+        return store_file(repo, path, writer)
+
+    monkeypatch.setattr("mlstore.pipeline.execute.store_file", store)
+    project.write("in", "x")
+    project.declare(stage("a", "cp in out", ["in"], ["out"]))
+    assert failure(project).message == "input 'in' changed while stage 'a' ran"
+
+
 def test_an_input_that_is_gone_after_the_run_is_refused(project: Project) -> None:
     project.write("in", "x")
     project.declare(stage("a", "mv in out", ["in"], ["out"]))
@@ -566,6 +586,13 @@ def test_writing_the_output_of_another_stage_is_said(project: Project) -> None:
     )
 
 
+def test_a_tracked_change_that_a_stage_declares_is_not_said(line: Project) -> None:
+    line.run()
+    line.write("raw.txt", "new")
+    line.write("config.ini", "[report]\nmode = plain\n[DEFAULT]\ndate = 2027-02-03\n")
+    assert line.run().warnings == ()
+
+
 def test_many_undeclared_files_are_one_warning(project: Project) -> None:
     project.write("in", "x")
     project.declare(
@@ -640,6 +667,26 @@ def test_a_folder_that_became_a_file_takes_its_place(project: Project) -> None:
     project.run()
     assert set(project.committed()) == {"mlstore.toml", "in", "o"}
     assert project.status()["staged"] == []
+
+
+def test_a_tracked_file_that_became_a_folder_gives_way(project: Project) -> None:
+    project.commit("o is a file", o="1", **{"in": "1"})
+    project.path("o").unlink()
+    project.declare(stage("a", "mkdir o; cp in o/x", ["in"], ["o/x"]))
+    project.run()
+    assert set(project.committed()) == {"mlstore.toml", "in", "o/x"}
+    assert project.status()["staged"] == []
+
+
+def test_a_folder_that_comes_back_in_the_run_is_seen_by_the_next_stage(project: Project) -> None:
+    project.write("in", "1")
+    project.declare(
+        stage("a", "mkdir -p data; cp in data/x", ["in"], ["data/x"]),
+        stage("b", "cp data/x out", ["data/x"], ["out"]),
+    )
+    project.run()
+    shutil.rmtree(project.path("data"))
+    assert project.results() == {"a": "ran", "b": "up-to-date"}
 
 
 def test_the_block_holds_the_declaration_that_was_run(project: Project) -> None:
@@ -763,7 +810,7 @@ def test_what_a_command_leaves_running_does_not_hold_up_the_run(project: Project
 
 def test_an_exception_in_the_listener_ends_the_command(project: Project) -> None:
     project.write("in", "x")
-    project.declare(stage("a", "echo $$ > pid; echo hello; exec sleep 60", ["in"], ["out"]))
+    project.declare(stage("a", "echo $$ > pid; echo hello; exec sleep 3600", ["in"], ["out"]))
 
     def refuse(_stage: str, _data: bytes) -> None:
         raise BrokenPipeError
