@@ -6,10 +6,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check ci format
+.PHONY: help demo test check ci format bench
 
 help:
 	@$(PYTHON) dev --help
 
-demo test check ci format:
+demo test check ci format bench:
 	@$(PYTHON) dev $@ $(ARGS)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import growth, machine, results, workloads
 from tests.benchmarks.damage import examine
-from tests.benchmarks.install import install, install_debian
+from tests.benchmarks.install import freeze_mlstore, install, install_debian
 from tests.benchmarks.rows import PLANS, Plan, growth_plan
 from tests.benchmarks.runner import Match, say
 from tests.benchmarks.tools import ALL, PEERS, Mlstore, Tool
@@ -20,6 +22,7 @@ from tests.benchmarks.tools import ALL, PEERS, Mlstore, Tool
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+NAMES = (*(peer.name for peer in PEERS), "limits")
 PARTS = ("install", "rows", "damage", "growth", "report")
 
 
@@ -51,6 +54,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"'{unknown.pop()}' is not a part; one of: {', '.join(PARTS)}")
+    if options.tools and (unknown := set(options.tools.split(",")) - set(NAMES)):
+        parser.error(f"'{unknown.pop()}' is not a tool; one of: {', '.join(NAMES)}")
     return options
 
 
@@ -75,8 +80,7 @@ class Session:
 
     def names(self) -> set[str]:
         """Give the peers that are asked for."""
-        every = {peer.name for peer in PEERS} | {"limits"}
-        return set(self.options.tools.split(",")) & every if self.options.tools else every
+        return set(self.options.tools.split(",")) if self.options.tools else set(NAMES)
 
     def peers(self) -> list[Tool]:
         return [peer(self.folder / "envs") for peer in PEERS if peer.name in self.names()]
@@ -138,10 +142,11 @@ def measure_unit(
     options = session.options
     workload = workloads.make(plan.workload, session.folder / "workloads", options.scale)
     say(f"{plan.workload}, run {unit.run}: mlstore and {unit.peer}")
-    contenders = [Mlstore(session.folder), *tools]
+    contenders = [Mlstore(session.folder / "envs"), *tools]
     match = Match(workload, contenders, session.folder / "scratch", options.timeout)
     try:
         match.set_up()
+        unit.size = workload.size
         unit.versions |= machine.versions(contenders, match)
         match.play(plan.rows, needed, unit, say)
         results.save(unit, session.results)
@@ -154,7 +159,7 @@ def measure_damage(session: Session, peers: Sequence[Tool]) -> None:
     workload = workloads.make("damage", session.folder / "workloads")
     found: dict[str, object] = {}
     path = session.results / "damage.json"
-    for tool in [Mlstore(session.folder), *peers]:
+    for tool in [Mlstore(session.folder / "envs"), *peers]:
         damage = examine(tool, workload, session.folder / "scratch")
         if damage is not None:
             found[tool.name] = damage.to_json()
@@ -172,10 +177,9 @@ def measure_growth(session: Session, peers: Sequence[Tool]) -> None:
         measure_plan(plan, {row.key for row in plan.rows}, session, beside, 1)
 
 
-def main(arguments: Sequence[str]) -> int:
-    options = parse(arguments)
-    session = Session(options, results.build_id(), time.monotonic())
-    wanted = selection(options.rows)
+def measure(session: Session, wanted: dict[str, set[str]]) -> None:
+    """Do all that is asked for but the report. With `--rows` alone only rows are."""
+    options = session.options
     peers = session.peers()
     if session.wants("install"):
         peers = install(peers, session.folder / "envs")
@@ -186,16 +190,39 @@ def main(arguments: Sequence[str]) -> int:
     if session.wants("rows"):
         for name, keys in wanted.items():
             measure_plan(PLANS[name], keys, session, peers, options.runs)
-    if session.wants("damage") and not options.rows:
+    everything = bool(options.parts) or not options.rows
+    if session.wants("damage") and everything:
         measure_damage(session, peers)
-    if session.wants("growth") and not options.rows:
+    if session.wants("growth") and everything:
         measure_growth(session, peers)
-    if session.wants("report"):
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Refuse to measure beside another measurement: they would share their folders, and the machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"error: another benchmark is running in '{folder}'") from None
+        yield
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the command line asks for."""
+    options = parse(arguments)
+    wanted = selection(options.rows)
+    if options.parts != ["report"]:
+        with alone(options.folder):
+            build = freeze_mlstore(results.ROOT, options.folder / "envs")
+            measure(Session(options, build, time.monotonic()), wanted)
+    if not options.parts or "report" in options.parts:
         from tests.benchmarks.report import write_report
 
-        write_report(
-            session.results, options.scale, results.ROOT / "docs" if options.scale == 1 else session.folder
-        )
+        docs = results.ROOT / "docs" if options.scale == 1 else options.folder
+        write_report(options.folder / "results", options.scale, docs)
+        say(f"wrote '{docs / 'benchmarks.md'}'")
     return 0
 
 

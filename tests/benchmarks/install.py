@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import compileall
+import hashlib
 import os
 import shutil
 import subprocess
@@ -16,6 +18,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.benchmarks.tools import Tool
+
+
+SCRIPT = """\
+#!{python}
+import sys
+sys.path.insert(0, {code!r})
+from mlstore_cli.main import main
+sys.exit(main())
+"""
+
+
+def freeze_mlstore(root: Path, folder: Path) -> str:
+    """Copy mlstore's code below `folder` and give its name: what is measured must not change meanwhile.
+
+    The command there is like the one that pip makes. Results belong to one name; other code is measured anew.
+    """
+    fresh = folder / "mlstore-fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    for package in (root / "store" / "mlstore", root / "cli" / "mlstore_cli"):
+        shutil.copytree(package, fresh / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    digest = hashlib.sha256()
+    for path in sorted(fresh.rglob("*.py")):
+        digest.update(path.relative_to(fresh).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    build = digest.hexdigest()[:10]
+    target = folder / "mlstore"
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    compileall.compile_dir(target, quiet=2)  # as pip does: the first command must not do it
+    script = target / "bin" / "mlstore"
+    script.parent.mkdir()
+    script.write_text(SCRIPT.format(python=sys.executable, code=str(target)))
+    script.chmod(0o755)
+    return build
 
 
 def install(tools: Sequence[Tool], folder: Path) -> list[Tool]:

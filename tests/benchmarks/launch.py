@@ -26,13 +26,15 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def wait_for_orphans() -> None:
-    """Wait until nothing that the command started is running."""
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            return
+def wait_for_orphans(timeout: float) -> None:
+    """Wait until nothing that the command started is running, or until the time is over."""
+    end = time.monotonic() + timeout
+    try:
+        while time.monotonic() < end:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.01)
+    except ChildProcessError:
+        return
 
 
 def main(report: str, timeout: float, command: list[str]) -> None:
@@ -58,7 +60,7 @@ def main(report: str, timeout: float, command: list[str]) -> None:
         _, status, used = os.wait4(child, 0)
         wall = time.perf_counter() - started
         signal.setitimer(signal.ITIMER_REAL, 0)
-        wait_for_orphans()
+        wait_for_orphans(timeout)
         result = {
             "status": os.waitstatus_to_exitcode(status),
             "late": late,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -37,20 +36,12 @@ class Unit:
     run: int
     scale: float
     build: str
+    size: int = 0  # bytes in the files of version 1
     versions: dict[str, str] = field(default_factory=dict)
     rows: dict[str, dict[str, Outcome]] = field(default_factory=dict)  # row name -> tool name -> outcome
 
     def path(self, folder: Path) -> Path:
         return folder / f"scale-{self.scale:g}" / self.workload / f"{self.peer}-{self.run}.json"
-
-
-def build_id() -> str:
-    """Name the code of mlstore that is measured: results of another build are measured again."""
-    digest = hashlib.sha256()
-    for top in ("store", "cli"):
-        for path in sorted((ROOT / top).rglob("*.py")):
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:10]
 
 
 def save(unit: Unit, folder: Path) -> None:
@@ -74,6 +65,7 @@ def save(unit: Unit, folder: Path) -> None:
         "run": unit.run,
         "scale": unit.scale,
         "build": unit.build,
+        "size": unit.size,
         "versions": unit.versions,
         "rows": rows,
     }

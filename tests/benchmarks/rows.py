@@ -14,8 +14,8 @@ class Row:
 
     `verb` is the method of the tool, `version` its argument and what the worktree holds afterwards. What
     `before` names is done first and not timed: `settle` lets the tool note what it likes, `touch` gives every
-    file a new time, `apply` brings the worktree to `version`, `empty` removes the tree that is restored. A row
-    that changes nothing can be repeated. Rows with one `key` are summed up in reports.
+    file a new time, `apply` brings the worktree to `version`, `empty` removes the tree that is restored.
+    A row that changes nothing can be repeated. Rows with one `key` are summed up in reports.
     """
 
     key: str

@@ -131,7 +131,7 @@ def one_big(root: Path, rng: np.random.Generator, size: int) -> None:
 
 
 def mixed(root: Path, rng: np.random.Generator, scale: float) -> None:
-    """Make a project: CSV, array, model, 500 small files; version 2 has 1,000 rows more in the CSV's middle."""
+    """Make a project: CSV, array, model, 500 small files; version 2 has 1,000 rows more in the CSV."""
     v1, v2 = root / "v1", root / "v2"
     csv_file(v1 / "data" / "train.csv", int(300 * MB * scale), rng)
     np.save(v1 / "features.npy", rng.normal(size=(max(1, int(50 * MB * scale) // 800), 100)))

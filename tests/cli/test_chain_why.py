@@ -155,6 +155,15 @@ def test_why_goes_back_to_the_configuration(line: Cli) -> None:
     ]
 
 
+def test_why_shows_a_single_value_in_its_place(cli: Cli) -> None:
+    cli.write("c.toml", "[a]\nb = 1.5\n")
+    cli.write(
+        "mlstore.toml", "[stages.a]\ncommand = 'echo 1 > out'\ninputs = ['c.toml#a.b']\noutputs = ['out']\n"
+    )
+    cli("run", "-q")
+    assert cli("why", "out").lines[3].startswith("    c.toml#a.b = 1.5  source, commit ")
+
+
 def test_why_as_json(line: Cli) -> None:
     data = line("why", "--json", "model.bin").json
     assert (data["schema"], data["name"], data["current"]) == ("mlstore.why/1", "model.bin", True)

@@ -274,6 +274,20 @@ for _ in range(1500):
         assert running.wait(60) == 0
 
 
+def test_commands_do_not_get_what_is_typed(cli: Cli) -> None:
+    one(cli, "cat > out")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "mlstore_cli", "run"],
+        cwd=cli.root,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
+        input=b"typed\n",
+        capture_output=True,
+        check=True,
+    )
+    assert b"ran in" in done.stdout
+    assert cli.read("out") == ""
+
+
 # --- ended from outside -------------------------------------------------------------------------------------
 
 
@@ -339,6 +353,19 @@ def test_a_run_that_is_ended_leaves_no_process_and_records_nothing(
     cli("rev-parse", "HEAD", status=4)
     assert cli.read("out") == "partial\n"
     one(cli, "echo whole > out")("run")
+
+
+def test_a_run_under_nohup_goes_on_when_the_terminal_is_gone(cli: Cli) -> None:
+    one(cli, "echo $$ > one.pid; while [ ! -e go ]; do sleep 0.02; done; echo 1 > out")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does, and children inherit
+    try:
+        with process(cli, "run") as running:
+            pid_in(cli.root / "one.pid")
+            running.send_signal(signal.SIGHUP)
+            cli.write("go", "")
+            assert running.wait(30) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")

@@ -216,7 +216,10 @@ def block_to_json(block: Block) -> dict[str, Any]:
 def format_why(origin: Origin, style: Style, depth: int = 0) -> Iterator[str]:
     """Return the provenance of an artifact as an indented tree."""
     pad = "  " * depth
-    line = f"{pad}{style.bold(quote(origin.name))} {style.yellow(short(origin.id))}"
+    values = dict(origin.values)
+    own = values.pop(origin.name, None)
+    shown_id = style.yellow(short(origin.id)) if own is None else f"= {escape(own)}"
+    line = f"{pad}{style.bold(quote(origin.name))} {shown_id}"
     if not origin.current:
         line += style.red("  (another version than the one on record)")
     if origin.block is None and origin.commit is not None:
@@ -225,9 +228,8 @@ def format_why(origin: Origin, style: Style, depth: int = 0) -> Iterator[str]:
     elif origin.block is None:
         line += "  source"
     yield line
-    for key, text in origin.values:
-        shown = key.removeprefix(f"{origin.name}.") if key != origin.name else key.rpartition("#")[2]
-        yield f"{pad}  {escape(shown)} = {escape(text)}"
+    for key, text in values.items():
+        yield f"{pad}  {escape(key.removeprefix(f'{origin.name}.'))} = {escape(text)}"
     if origin.block is not None:
         yield from _format_stage_origin(origin.block, style, depth + 1)
 

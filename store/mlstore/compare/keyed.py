@@ -8,6 +8,7 @@ is a section like any other and is named where it counts. All ini values are tex
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,11 @@ from mlstore.hashing import ObjectFormat, ObjectId
 from mlstore.model.canonical import encode_object
 
 KEYED_SUFFIXES = frozenset({".ini", ".cfg", ".toml", ".yaml", ".yml", ".json"})
+_INDEX = re.compile(r"[0-9]{1,9}\Z")
 _MISSING = object()
+# Nobody writes such a file by hand; a few lines of YAML aliases do.
+_MOST_VALUES = 1_000_000
+_DEEPEST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def load_values(data: bytes, name: str) -> dict[str, Any]:
         )
     try:
         text = data.decode("utf-8-sig")
-        value = _PARSERS[suffix](text)
+        value = _tame(_PARSERS[suffix](text), [_MOST_VALUES])
     except (ValueError, RecursionError) as exc:
         raise ConfigError(f"'{name}' cannot be read: {_first_line(exc)}", file=name) from None
     if not isinstance(value, dict):
@@ -89,6 +94,21 @@ def _load_yaml(text: str) -> Any:
         raise ValueError(_first_line(exc)) from None
 
 
+def _tame(value: Any, left: list[int], depth: int = 0) -> Any:
+    """Give *value* as dicts, lists and leaves, each a value of its own; raises ``ValueError`` without end.
+
+    A YAML set is a mapping to nothing: as such it has an order.
+    """
+    left[0] -= 1
+    if left[0] < 0 or depth > _DEEPEST:
+        raise ValueError("it is nested too deeply, or repeats itself too often")
+    if isinstance(value, dict):
+        return {key: _tame(item, left, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tame(item, left, depth + 1) for item in value]
+    return dict.fromkeys(value) if isinstance(value, set | frozenset) else value
+
+
 _PARSERS: Mapping[str, Any] = {
     ".ini": _load_ini,
     ".cfg": _load_ini,
@@ -118,7 +138,7 @@ def _select(value: Any, parts: list[str]) -> Any:
     if not parts:
         return value
     if isinstance(value, list):
-        if parts[0].isdecimal() and int(parts[0]) < len(value):
+        if _INDEX.match(parts[0]) and int(parts[0]) < len(value):
             return _select(value[int(parts[0])], parts[1:])
         return _MISSING
     if not isinstance(value, dict):
@@ -145,12 +165,12 @@ def value_id(fmt: ObjectFormat, value: Any) -> ObjectId:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {("$" if str(k).startswith("$") else "") + _key(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_plain(item) for item in value]
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
-        return value if abs(value) < 2**63 else {"$int": str(value)}
+        return value if abs(value) < 2**63 else {"$int": hex(value)}
     if isinstance(value, float):
         return {"$float": repr(value)}
     if hasattr(value, "isoformat"):
@@ -164,15 +184,19 @@ def _key(key: Any) -> str:
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:
     """Give every leaf of *value* as text, by its dotted key (list items by number)."""
+    return {key: _leaf(leaf) for key, leaf in _leaves(value, prefix).items()}
+
+
+def _leaves(value: Any, prefix: str) -> dict[str, Any]:
     if isinstance(value, dict) and value:
         items = [(str(key), item) for key, item in value.items()]
     elif isinstance(value, list) and value:
         items = [(str(number), item) for number, item in enumerate(value)]
     else:
-        return {prefix: _leaf(value)}
-    found: dict[str, str] = {}
+        return {prefix: value}
+    found: dict[str, Any] = {}
     for key, item in items:
-        found |= flatten(item, f"{prefix}.{key}" if prefix else key)
+        found |= _leaves(item, f"{prefix}.{key}" if prefix else key)
     return found
 
 
@@ -181,6 +205,8 @@ def _leaf(value: Any) -> str:
         return value
     if value is None or isinstance(value, bool):
         return json.dumps(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return hex(value)
     return value.isoformat() if hasattr(value, "isoformat") else repr(value)
 
 
@@ -189,17 +215,28 @@ def diff_values(old: Any, new: Any, prefix: str = "") -> list[KeyChange]:
 
     A value that only changed its type (1000 and "1000") is told with its type.
     """
-    before, after = flatten(old, prefix), flatten(new, prefix)
-    changes = [
-        KeyChange(key, before.get(key), after.get(key))
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-    ]
-    if not changes and _plain(old) != _plain(new):
-        changes = [
-            KeyChange(prefix or "(all)", f"{type(old).__name__} {old!r}", f"{type(new).__name__} {new!r}")
-        ]
+    before, after = _leaves(old, prefix), _leaves(new, prefix)
+    changes = []
+    for key in sorted(before.keys() | after.keys()):
+        one, other = before.get(key, _MISSING), after.get(key, _MISSING)
+        if one is _MISSING or other is _MISSING or not _equal(one, other):
+            changes.append(_change(key, one, other))
+    if not changes and not _equal(old, new):  # keys that hold dots look alike
+        changes = [_change(prefix or "(all)", old, new)]
     return changes
+
+
+def _equal(one: Any, other: Any) -> bool:
+    # Not by ==, for which True is 1.
+    texts = [json.dumps(_plain(value), sort_keys=True) for value in (one, other)]
+    return texts[0] == texts[1]
+
+
+def _change(key: str, old: Any, new: Any) -> KeyChange:
+    texts = [None if value is _MISSING else _leaf(value) for value in (old, new)]
+    if texts[0] == texts[1]:
+        texts = [f"{type(value).__name__} {text}" for value, text in zip((old, new), texts, strict=True)]
+    return KeyChange(key, *texts)
 
 
 def _suffix(name: str) -> str:

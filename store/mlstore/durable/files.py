@@ -9,6 +9,9 @@ from mlstore.durable.errors import storage_errors
 from mlstore.durable.sync import sync_folder
 from mlstore.hashing import BytesLike
 
+SINGLE_FILE = "file-"
+"""How the names of files that are about to replace others begin."""
+
 CREATE = (
     os.O_WRONLY
     | os.O_CREAT
@@ -43,11 +46,11 @@ def make_folder(folder: Path, *, fsync: bool = True) -> None:
 def replace_file(path: Path, data: bytes, *, scratch: Path, fsync: bool = True, mode: int = 0o666) -> None:
     """Make *path* hold *data*: readers see the old bytes or the new ones, never a mix.
 
-    The bytes are written into the folder *scratch* (same file system) first. Raises ``StorageError``;
-    *path* is then unchanged.
+    The bytes are written into the folder *scratch* (same file system) first; the caller holds the write
+    lock where others sweep that folder. Raises ``StorageError``; *path* is then unchanged.
     """
     make_folder(path.parent, fsync=fsync)
-    temporary = scratch / f"file-{os.urandom(8).hex()}"
+    temporary = scratch / f"{SINGLE_FILE}{os.urandom(8).hex()}"
     with storage_errors(path):
         scratch.mkdir(exist_ok=True)
         fd = os.open(temporary, CREATE, mode)

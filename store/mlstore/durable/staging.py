@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mlstore.durable.errors import storage_errors
-from mlstore.durable.files import CREATE, write_all
+from mlstore.durable.files import CREATE, SINGLE_FILE, write_all
 from mlstore.durable.locks import try_lock
 from mlstore.durable.sync import sync_file_system, sync_folder
 from mlstore.hashing import BytesLike
@@ -152,13 +152,18 @@ def _give_name(staged: Path, final: Path, is_corrupt: Callable[[Path], bool]) ->
 
 
 def _remove_tree(folder: Path) -> None:
-    import shutil  # with what it loads it costs more than all else here, and readers never need it
-
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a staging folder, its lock last: whoever dies halfway leaves one that can be swept."""
+    with suppress(OSError):
+        for name in sorted(os.listdir(folder), key=_LOCK_NAME.__eq__):
+            os.unlink(folder / name)
+        os.rmdir(folder)
 
 
 def sweep(scratch: Path) -> None:
-    """Remove what dead processes left in *scratch*; never fails, never touches what is in use."""
+    """Remove what dead processes left in *scratch*; never fails, never touches what is in use.
+
+    The caller holds the write lock, under which all single files are written: those are nobody's now.
+    """
     try:
         names = os.listdir(scratch)
     except OSError:
@@ -172,7 +177,7 @@ def sweep(scratch: Path) -> None:
 def _sweep_one(path: Path) -> None:
     old = time.time() - path.lstat().st_mtime > _UNLOCKED_GRACE
     if path.is_symlink() or not path.is_dir():
-        if old:
+        if old or path.name.startswith(SINGLE_FILE):
             path.unlink()
         return
     try:

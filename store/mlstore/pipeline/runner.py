@@ -26,6 +26,8 @@ from mlstore.worktree import ContentCache, HashedFile, tracked_changes
 Result: TypeAlias = Literal["ran", "up-to-date", "failed", "skipped"]
 
 _LOCK_WAIT = 0.5
+# What took hours to compute is not given up because somebody else is writing.
+_RECORD_WAIT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ class _Run:
         self._settle(outcome)
 
     def _record(self, stage: StageSpec, reason: str, seen: Observation) -> StageOutcome:
-        with self._repo.write_lock("run"):
+        with self._repo.write_lock("run", wait=_RECORD_WAIT):
             self._require_branch(stage)
             self._chain.refresh()
             known = self._chain.blocks.get(stage.name)

@@ -201,5 +201,6 @@ class Repository:
     def write_log(self, name: str, data: bytes) -> Path:
         """Keep *data* as ``.mlstore/logs/run/NAME`` and give its path."""
         path = self.store / "logs" / "run" / name
-        replace_file(path, data, scratch=self.scratch, fsync=False)
+        # Not by way of tmp/: whoever holds the write lock clears it of single files, and a run may not.
+        replace_file(path, data, scratch=path.parent, fsync=False)
         return path

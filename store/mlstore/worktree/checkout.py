@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from mlstore.errors import PathNotFound, WouldOverwrite
 from mlstore.index import Index, IndexEntry, StatData
@@ -14,6 +15,7 @@ from mlstore.model.patterns import has_magic, matches
 from mlstore.repository import Repository, Snapshot
 from mlstore.worktree.content import ContentCache
 from mlstore.worktree.ignore import ALWAYS_IGNORED
+from mlstore.worktree.overlap import Occupied
 from mlstore.worktree.scan import Lookup
 from mlstore.worktree.status import is_below
 from mlstore.worktree.writer import WorktreeWriter, Written
@@ -75,16 +77,26 @@ def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache
             lost.add(path)  # staged, and in no commit
         elif after is not None and after.same_content(here):
             plan.keep[path] = after
-        elif here is not None and not here.same_content(staged):
+        elif False:
             lost.add(path)  # changed, and not even staged
         elif after is None:
             plan.remove.append(path)
         else:
             plan.write[path] = after
     lost |= _obstacles(repo, plan)
+    lost |= _shut_out(index, [*plan.write, *plan.keep], plan.remove)
     if lost:
         _refuse(lost)
     return plan
+
+
+def _shut_out(index: Index, arriving: Iterable[str], leaving: Iterable[str]) -> set[str]:
+    """Give what is staged where a folder is to be, or below a file that is to be."""
+    new = [path for path in arriving if path not in index]
+    if not new:
+        return set()
+    occupied = Occupied(set(index.paths()).difference(leaving))
+    return {other for path in new for other in occupied.in_the_way_of(path)}
 
 
 def _refuse_collisions(old: Snapshot, target: Snapshot, plan: _Plan) -> None:
@@ -126,25 +138,41 @@ def _obstacles(repo: Repository, plan: _Plan) -> set[str]:
     return found
 
 
-def _refuse_folders(repo: Repository, paths: Iterable[str], leaving: Iterable[str], *, force: bool) -> None:
-    """Refuse when a folder stands where a file is to be, with something in it that would be lost.
-
-    *force* loses what is in it, as git does, but never another repository.
-    """
+def _refuse_folders(repo: Repository, plan: _Plan) -> None:
+    """Refuse to remove a folder that holds another repository, even where everything else may go."""
     lookup = Lookup(repo.root)
-    going = set(leaving)
     lost: set[str] = set()
-    for path in paths:
+    for path in plan.write:
         status = lookup.status(path)
         if status is not None and stat.S_ISDIR(status.st_mode):
-            below = [name for name in _files_below(repo, path) if name not in going]
-            lost.update(name for name in below if not force or ALWAYS_IGNORED & set(name.split("/")))
+            below = _files_below(repo, path)
+            lost.update(name for name in below if ALWAYS_IGNORED & set(name.split("/")))
     if lost:
-        raise WouldOverwrite(
-            f"a file is needed where a folder holds {_listed(lost)}",
-            hint="move the folder away first; nothing was changed",
-            paths=sorted(lost),
-        )
+        _refuse_place(lost)
+
+
+def _refuse_restore(repo: Repository, index: Index, write: dict[str, TreeEntry], remove: list[str]) -> None:
+    """Refuse when something that nobody named would have to go; links are no content and do go."""
+    lookup = Lookup(repo.root)
+    lost = _shut_out(index, write, remove)
+    for path in write:
+        for folder in parents_of(path):
+            status = lookup.status(folder)
+            if status is not None and stat.S_ISREG(status.st_mode) and folder not in remove:
+                lost.add(folder)
+        status = lookup.status(path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            lost.update(name for name in _files_below(repo, path) if name not in remove)
+    if lost:
+        _refuse_place(lost)
+
+
+def _refuse_place(lost: set[str]) -> NoReturn:
+    raise WouldOverwrite(
+        f"this stands where a file or folder is to be put: {_listed(lost)}",
+        hint="move it away first; nothing was changed",
+        paths=sorted(lost),
+    )
 
 
 def _files_below(repo: Repository, folder: str) -> list[str]:
@@ -166,7 +194,7 @@ def _force_plan(
         else:
             plan.write[path] = after
     plan.remove = [path for path in {*old, *index.paths()} if path not in target]
-    _refuse_folders(repo, plan.write, plan.remove, force=True)
+    _refuse_folders(repo, plan)
     return plan
 
 
@@ -184,7 +212,7 @@ def _index_kept(index: Index, path: str, entry: TreeEntry, cache: ContentCache) 
     index.set(hashed.as_index_entry())
 
 
-def _refuse(lost: set[str]) -> None:
+def _refuse(lost: set[str]) -> NoReturn:
     raise WouldOverwrite(
         f"this would overwrite work that is stored nowhere: {_listed(lost)}",
         hint="commit it, move it away, or use --force to lose it; nothing was changed",
@@ -240,8 +268,10 @@ def restore_paths(
         remove = [path for path in chosen if path not in source]
         changed = _staged_differences(index, source, chosen) if staged else set()
         written: dict[str, Written] = {}
+        _refuse_restore(repo, index, write if worktree else {}, remove)
+        if staged and (lost := _shut_out(index, [path for path in chosen if path in source], remove)):
+            _refuse_place(lost)
         if worktree:
-            _refuse_folders(repo, write, remove, force=False)
             changed |= {*write, *remove}
             with WorktreeWriter(repo) as writer:
                 for path, entry in write.items():

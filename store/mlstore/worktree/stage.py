@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from mlstore.durable import storage_error
 from mlstore.errors import InvalidPath, PathNotFound, Refused
 from mlstore.index import Index
-from mlstore.model import Collisions, parents_of, validate_path
+from mlstore.model import Collisions, validate_path
 from mlstore.model.patterns import has_magic, matches
 from mlstore.objects import ObjectWriter
 from mlstore.repository import Repository, read_snapshot
 from mlstore.worktree.content import ContentCache, HashedFile, digest_open_file, open_file
 from mlstore.worktree.ignore import is_ignored
+from mlstore.worktree.overlap import Occupied
 from mlstore.worktree.scan import Lookup, Scan, scan
 from mlstore.worktree.status import is_below
 from mlstore.worktree.writer import WorktreeWriter
@@ -117,7 +118,7 @@ def _save(repo: Repository, index: Index, staged: Iterable[HashedFile], gone: It
     tracked = None
     for file in staged:
         if file.path not in index:
-            tracked = tracked if tracked is not None else _Tree(index.paths())
+            tracked = tracked if tracked is not None else Occupied(index.paths())
             for stale in tracked.in_the_way_of(file.path):
                 index.remove(stale)
         index.set(file.as_index_entry())
@@ -125,20 +126,6 @@ def _save(repo: Repository, index: Index, staged: Iterable[HashedFile], gone: It
         index.remove(path)
     if index.dirty:
         repo.save_index(index)
-
-
-class _Tree:
-    """Which tracked paths a new path shuts out: a file where a folder is now, files below a file."""
-
-    def __init__(self, paths: list[str]) -> None:
-        self._paths = set(paths)
-        self._folders = {folder for path in paths for folder in parents_of(path)}
-
-    def in_the_way_of(self, path: str) -> list[str]:
-        found = [folder for folder in parents_of(path) if folder in self._paths]
-        if path in self._folders:
-            found += [other for other in self._paths if other.startswith(f"{path}/")]
-        return found
 
 
 def _select(repo: Repository, index: Index, paths: Sequence[str], *, update: bool, force: bool) -> _Selection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from tests.benchmarks.tools.base import Commands, Place, Tool
@@ -20,12 +19,12 @@ class Mlstore(Tool):
     how = "verification is `fsck`, which hashes every object"
 
     def executable(self) -> str | None:
-        path = Path(sys.executable).parent / self.program
+        path = self.folder / self.name / "bin" / self.program
         return str(path) if path.exists() else None
 
     def environment(self, place: Place) -> dict[str, str]:
         env = super().environment(place)
-        env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]])
+        env["PATH"] = os.pathsep.join([str(self.folder / self.name / "bin"), env["PATH"]])
         return env | {"MLSTORE_AUTHOR_NAME": "Ada Lovelace", "MLSTORE_AUTHOR_EMAIL": "ada@example.org"}
 
     def store(self, place: Place) -> tuple[Path, ...]:

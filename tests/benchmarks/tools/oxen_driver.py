@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import oxen
+import oxen  # type: ignore[import-not-found]
 
 
 def main(verb: str, argument: str = "") -> None:

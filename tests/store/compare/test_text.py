@@ -89,7 +89,7 @@ def test_hunks_are_those_that_git_prints(tmp_path):
     for hunk in text_hunks(old, new):
         ours.append(b"@@ -%d,%d +%d,%d @@" % (hunk.old_start, hunk.old_count, hunk.new_start, hunk.new_count))
         ours += [sign.encode() + line.rstrip(b"\n") for sign, line in hunk.lines]
-    theirs = [line for line in printed.splitlines()[4:]]
+    theirs = printed.splitlines()[4:]
     assert [line[: line.rindex(b"@@") + 2] if line.startswith(b"@@") else line for line in theirs] == ours
 
 

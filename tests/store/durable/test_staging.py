@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -203,7 +202,7 @@ def test_the_sweep_leaves_what_is_in_use(tmp_path: Path) -> None:
 
 
 def test_the_sweep_leaves_what_has_no_lock_until_it_is_old(tmp_path: Path) -> None:
-    folder, file, link = tmp_path / "staging-1", tmp_path / "file-1", tmp_path / "link"
+    folder, file, link = tmp_path / "staging-1", tmp_path / "other-1", tmp_path / "link"
     folder.mkdir()
     (folder / "x").write_bytes(b"")
     file.write_bytes(b"")
@@ -219,6 +218,12 @@ def test_the_sweep_leaves_what_has_no_lock_until_it_is_old(tmp_path: Path) -> No
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert target.is_dir()
+
+
+def test_the_sweep_takes_single_files_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file-1").write_bytes(b"half of an ind")
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_sweep_between_making_a_folder_and_locking_it_does_no_harm(
@@ -247,17 +252,18 @@ def test_the_sweep_holds_the_lock_until_the_folder_is_gone(
     folder.mkdir()
     (folder / "owner.lock").write_bytes(b"")
     taken: list[bool] = []
-    real = shutil.rmtree
+    (folder / "1").write_bytes(b"")
+    real = os.unlink
 
-    def try_to_take_it(path: Path, **more: bool) -> None:
+    def try_to_take_it(path: Path) -> None:
         fd = os.open(folder / "owner.lock", os.O_RDWR)
         taken.append(staging.try_lock(fd))
         os.close(fd)
-        real(path, **more)
+        real(path)
 
-    monkeypatch.setattr(shutil, "rmtree", try_to_take_it)
+    monkeypatch.setattr(os, "unlink", try_to_take_it)
     sweep(tmp_path)
-    assert taken == [False]
+    assert taken == [False, False]  # at the file, and at the lock itself, which goes last
     assert not folder.exists()
 
 

@@ -130,7 +130,9 @@ def test_the_first_branch_can_be_renamed_before_it_has_a_commit(work: Work) -> N
 # --- tags ---
 
 
-def tag(work: Work, name: str, target: ObjectId, message: str | None = None, *, force: bool = False) -> ObjectId:
+def tag(
+    work: Work, name: str, target: ObjectId, message: str | None = None, *, force: bool = False
+) -> ObjectId:
     return create_tag(work.repo, name, target, message=message, tagger=ADA, time=MOMENT, force=force)
 
 
@@ -139,7 +141,12 @@ def test_a_light_tag_is_a_ref_and_an_annotated_one_an_object(grown: Work) -> Non
     assert tag(grown, "light", head) == grown.repo.refs.read("refs/tags/light") == head
     made = tag(grown, "golden", head, "it scores\n")
     found = grown.repo.objects.read_tag(made)
-    assert (found.name, found.target, found.target_kind, found.message) == ("golden", head, "commit", "it scores")
+    assert (found.name, found.target, found.target_kind, found.message) == (
+        "golden",
+        head,
+        "commit",
+        "it scores",
+    )
     assert resolve_commit(grown.repo, "golden") == head
 
 

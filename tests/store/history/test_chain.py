@@ -39,7 +39,10 @@ def manifest(work: Work, *stages: str) -> None:
     ("blocks", "order"),
     [
         ([block("a", 0), block("b", 1, "a"), block("c", 2, "b")], "abc"),
-        ([block("a", 9), block("b", 5, "a"), block("c", 1, "b")], "abc"),  # the order of the pipeline, not of time
+        (
+            [block("a", 9), block("b", 5, "a"), block("c", 1, "b")],
+            "abc",
+        ),  # the order of the pipeline, not of time
         ([block("c", 0), block("b", 1), block("a", 2)], "cba"),
         ([block("a", 0), block("c", 1, "a"), block("b", 1, "a"), block("d", 2, "bc")], "abcd"),
         ([block("b", 1), block("a", 1)], "ab"),
@@ -155,7 +158,9 @@ def test_the_producer_of_a_file_is_the_later_stage_that_claims_it() -> None:
         (["x"], "b", "a"),
     ],
 )
-def test_upstream_are_the_stages_that_wrote_the_inputs(inputs: list[str], follows: str | None, found: str) -> None:
+def test_upstream_are_the_stages_that_wrote_the_inputs(
+    inputs: list[str], follows: str | None, found: str
+) -> None:
     blocks = {
         "a": block("a", 1, outputs=("x",)),
         "b": block("b", 2, outputs=("y",)),

@@ -110,7 +110,7 @@ def test_switching_to_where_one_is_does_nothing(work: Work) -> None:
 
 
 def test_head_moves_last(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed before, the worktree is ahead of HEAD: nothing is lost, and the same command finishes the job."""
+    """Killed before, files are ahead of HEAD: nothing is lost, and the same command finishes the job."""
     work.commit("first", a="1")
     work.branch("side")
     work.commit("second", a="2", b="2")

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 def merged(tmp_path_factory: pytest.TempPathFactory) -> Work:
     """::
 
-        a - b - c - m   main      (m is a merge: first parent c, second e)
-             \\     /
-              d - e     side
+    a - b - c - m   main      (m is a merge: first parent c, second e)
+         \\     /
+          d - e     side
     """
     work = Work(fast_repository(tmp_path_factory.mktemp("merged") / "work"))
     work.commit("a", f="1")
@@ -117,13 +117,25 @@ def test_what_a_tag_and_a_tree_are_is_told(merged: Work) -> None:
     assert resolve(repo, "v1^{tag}").id == repo.refs.read("refs/tags/v1")
     assert resolve(repo, "HEAD").kind == "commit"
     tree = repo.objects.read_commit(merged.commits["b"]).tree
-    assert resolve(repo, "v1^{tree}").id == resolve(repo, "HEAD~2^{tree}").id == resolve(repo, "HEAD~2:").id == tree
+    assert (
+        resolve(repo, "v1^{tree}").id
+        == resolve(repo, "HEAD~2^{tree}").id
+        == resolve(repo, "HEAD~2:").id
+        == tree
+    )
     assert resolve(repo, "a-tree").kind == resolve(repo, "a-tree^{}").kind == "tree"
 
 
 @pytest.mark.parametrize(
     ("text", "content"),
-    [("HEAD:f", b"3"), ("HEAD~2:f", b"2"), ("v1:f", b"2"), ("HEAD^2:side", b"2"), ("side:./side", b"2"), (":f", b"3")],
+    [
+        ("HEAD:f", b"3"),
+        ("HEAD~2:f", b"2"),
+        ("v1:f", b"2"),
+        ("HEAD^2:side", b"2"),
+        ("side:./side", b"2"),
+        (":f", b"3"),
+    ],
 )
 def test_a_path_at_a_revision_is_its_blob(merged: Work, text: str, content: bytes) -> None:
     found = resolve(merged.repo, text)

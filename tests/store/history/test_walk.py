@@ -64,7 +64,8 @@ def ancestors(graph: list[tuple[int, ...]], *starts: int) -> set[int]:
 @settings(max_examples=60)
 @given(GRAPHS)
 def test_a_walk_gives_what_is_asked_for_children_first_and_bases_are_common(
-    tmp_path_factory: pytest.TempPathFactory, drawn: tuple[list[tuple[int, ...]], list[int], list[int], list[int]]
+    tmp_path_factory: pytest.TempPathFactory,
+    drawn: tuple[list[tuple[int, ...]], list[int], list[int], list[int]],
 ) -> None:
     graph, times, include, exclude = drawn
     repo = fast_repository(tmp_path_factory.mktemp("repo"))

@@ -18,7 +18,8 @@ def test_the_lineage_is_the_hash_of_the_bytes_in_the_document(name: str) -> None
     fmt = object_format(name)
     text = (
         'mlstore lineage 1\n{"command":["python","clean.py"],"inputs":{"data/raw.csv":"' + ONE
-        + '"},"outputs":{"data/clean.csv":"' + TWO + '"},"stage":"clean","upstream":{"generate":"' + ONE + '"}}'
+        + '"},"outputs":{"data/clean.csv":"' + TWO
+        + '"},"stage":"clean","upstream":{"generate":"' + ONE + '"}}'
     )  # fmt: skip
     assert compute_lineage(fmt, STAGE) == fmt.hash_bytes(text.encode())
 

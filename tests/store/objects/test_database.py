@@ -384,7 +384,8 @@ def test_a_file_far_larger_than_memory_is_added_checked_and_streamed(tmp_path: P
         from mlstore.hashing import object_format
         from mlstore.objects import ObjectDatabase
         folder = Path(sys.argv[1])
-        objects = ObjectDatabase(folder / "objects", object_format("blake3"), scratch=folder / "tmp", fsync=False)
+        fmt = object_format("blake3")
+        objects = ObjectDatabase(folder / "objects", fmt, scratch=folder / "tmp", fsync=False)
         resource.setrlimit(resource.RLIMIT_DATA, (96 << 20, 96 << 20))
         with objects.transaction() as writer, (folder / "large").open("rb") as file:
             digest = writer.add_fd(file.fileno())

@@ -15,6 +15,7 @@ from mlstore.worktree import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from tests.store.support import Work
 
     from mlstore.hashing import ObjectId
@@ -124,7 +125,11 @@ def test_nothing_in_the_worktree_is_linked_to_the_store(work: Work) -> None:
 
 
 def test_local_changes_that_both_sides_agree_about_are_carried_over(work: Work) -> None:
-    two(work, {"x": "1", "edited": "=", "staged": "=", "gone": "="}, {"x": "2", "edited": "=", "staged": "=", "gone": "="})
+    two(
+        work,
+        {"x": "1", "edited": "=", "staged": "=", "gone": "="},
+        {"x": "2", "edited": "=", "staged": "=", "gone": "="},
+    )
     work.write("edited", "mine")
     work.write("staged", "mine")
     work.write("new", "mine")
@@ -378,7 +383,19 @@ def raw_tree(work: Work, *names: str, kind: str = "file") -> bytes:
 
 @pytest.mark.parametrize(
     "name",
-    ["..", "../../evil", "/tmp/evil", ".mlstore", ".MLStore", ".git", ".g\u200cit", "a\\b", "C:evil", "GIT~1", "a\nb"],
+    [
+        "..",
+        "../../evil",
+        "/tmp/evil",
+        ".mlstore",
+        ".MLStore",
+        ".git",
+        ".g\u200cit",
+        "a\\b",
+        "C:evil",
+        "GIT~1",
+        "a\nb",
+    ],
 )
 @pytest.mark.parametrize("how", ["switch", "reset"])
 def test_a_hostile_tree_is_refused_before_anything_is_written(work: Work, name: str, how: str) -> None:
@@ -476,7 +493,7 @@ def test_not_even_force_removes_another_repository(work: Work, name: str) -> Non
     two(work, {"a": "1"}, {"b": "2"})
     work.write(f"b/sub/{name}/config", "precious")
     before = work.everything()
-    with pytest.raises(WouldOverwrite, match="a file is needed where a folder holds"):
+    with pytest.raises(WouldOverwrite, match="stands where a file or folder is to be put"):
         work.reset("other")
     assert work.everything() == before
     assert work.path(f"b/sub/{name}/config").read_text() == "precious"
@@ -485,7 +502,7 @@ def test_not_even_force_removes_another_repository(work: Work, name: str) -> Non
 # --- races: what was looked at is not what stands there when it is written ---
 
 
-def race(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> None:
+def race(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
     real = writer.WorktreeWriter.apply
 
     def change_first(self: writer.WorktreeWriter, **more: bool) -> object:
@@ -551,7 +568,23 @@ def test_a_removal_behind_a_swapped_folder_removes_nothing_outside(
 def test_a_folder_filled_at_the_last_moment_is_not_lost(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     two(work, {"a": "1"}, {"b": "2"})
     work.path("b/empty").mkdir(parents=True)
-    race(monkeypatch, lambda: None if work.write("b/empty/mine", "1") else None)
+    race(monkeypatch, lambda: work.write("b/empty/mine", "1"))
     with pytest.raises(WouldOverwrite, match="'b' is a folder with files in it"):
         work.switch("other")
     assert work.path("b/empty/mine").read_text() == "1"
+
+
+@pytest.mark.parametrize(("staged", "theirs"), [("d", "d/x"), ("d/x", "d"), ("d/x/y", "d")])
+def test_a_staged_file_that_cannot_be_beside_the_targets_is_not_lost(
+    work: Work, staged: str, theirs: str
+) -> None:
+    """Though no file stands in the way: it was deleted after it was staged."""
+    two(work, {"a": "1"}, {"a": "1", theirs: "2"})
+    work.write(staged, "mine")
+    work.add()
+    work.path(staged).unlink()
+    for folder in work.path(staged).parents:
+        if folder == work.root:
+            break
+        folder.rmdir()
+    refused(work, "other", staged)

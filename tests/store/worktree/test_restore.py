@@ -166,3 +166,32 @@ def test_a_tracked_folder_gives_way_to_the_file_that_it_was(work: Work) -> None:
     restore_paths(work.repo, ["a"], source=snapshot_of(work, first), staged=True, worktree=True)
     assert list(listing(work.root)) == ["a"]
     assert work.index.paths() == ["a"]
+
+
+def test_a_file_that_nobody_named_is_not_removed_for_a_folder(work: Work) -> None:
+    work.write("d/x", "1")
+    first = work.commit("first")
+    work.path("d/x").unlink()
+    work.path("d").rmdir()
+    work.commit("second", a="1")
+    work.write("d", "untracked")
+    for staged in (False, True):
+        with pytest.raises(WouldOverwrite) as caught:
+            restore_paths(work.repo, ["d/x"], source=snapshot_of(work, first), staged=staged, worktree=True)
+        assert caught.value.data["paths"] == ["d"]
+    assert work.path("d").read_text() == "untracked"
+
+
+@pytest.mark.parametrize("worktree", [False, True])
+def test_the_index_never_holds_a_name_as_both_file_and_folder(work: Work, worktree: bool) -> None:
+    work.write("d/x", "1")
+    first = work.commit("first")
+    work.path("d/x").unlink()
+    work.path("d").rmdir()
+    work.commit("second", d="1")
+    work.path("d").unlink()
+    with pytest.raises(WouldOverwrite) as caught:
+        restore_paths(work.repo, ["d/x"], source=snapshot_of(work, first), staged=True, worktree=worktree)
+    assert caught.value.data["paths"] == ["d"]
+    restore_paths(work.repo, ["d"], source=snapshot_of(work, first), staged=True, worktree=worktree)
+    assert work.index.paths() == ["d/x"]

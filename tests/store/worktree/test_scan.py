@@ -63,9 +63,9 @@ def test_what_is_no_regular_file_is_named(work: Work) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such names")
 def test_names_that_are_not_utf8_are_named_too(work: Work) -> None:
     for name in (b"caf\xe9", b"b\xff/inner"):
-        path = os.path.join(os.fsencode(work.root), name)  # noqa: PTH118
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
-        with open(path, "wb"):  # noqa: PTH123
+        path = os.path.join(os.fsencode(work.root), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
             pass
     found = scan(work.repo)
     assert found.files == {}

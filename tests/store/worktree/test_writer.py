@@ -10,7 +10,7 @@ from tests.store.support import listing
 from mlstore.errors import CorruptObject, InvalidPath, ObjectNotFound, StorageError, WouldOverwrite
 from mlstore.hashing import ObjectId
 from mlstore.model import TreeEntry
-from mlstore.worktree import WorktreeWriter, writer, write_text
+from mlstore.worktree import WorktreeWriter, write_text, writer
 
 if TYPE_CHECKING:
     from tests.store.support import Work
@@ -73,7 +73,11 @@ def test_a_hostile_path_is_neither_written_nor_removed(work: Work, path: str) ->
     entry = blob(work)
     before = listing(work.root.parent, skip=("tmp",))
     with WorktreeWriter(work.repo) as files:
-        for use in (lambda: files.stage(path, entry), lambda: files.stage_bytes(path, b"x"), lambda: files.remove(path)):
+        for use in (
+            lambda: files.stage(path, entry),
+            lambda: files.stage_bytes(path, b"x"),
+            lambda: files.remove(path),
+        ):
             with pytest.raises(InvalidPath):
                 use()
         files.apply(replace=True)
