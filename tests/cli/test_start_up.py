@@ -36,3 +36,14 @@ def test_plain_commands_load_no_heavy_module(history, spawn, args):
 def test_reading_commands_load_neither_networking_nor_processes(history, spawn, args):
     modules = set(spawn("-c", IMPORTED, *args, cwd=history.root).stdout.rpartition("MODULES")[2].split())
     assert not modules & {"subprocess", "socket", "ssl", "asyncio", "multiprocessing", "email", "http"}
+
+
+# How many modules each may load, ours and the standard library's. Raise a bound knowingly, or not at all.
+MOST_MODULES = {"--version": 75, "status": 200, "log": 205, "verify": 240}
+
+
+@pytest.mark.parametrize("command", MOST_MODULES)
+def test_the_number_of_modules_stays_small(history, spawn, command):
+    code = "import sys; from mlstore_cli.main import main; main(sys.argv[1:]); print('COUNT', len(sys.modules))"
+    done = spawn("-c", code, command, cwd=history.root)
+    assert int(done.stdout.rpartition("COUNT")[2]) <= MOST_MODULES[command]

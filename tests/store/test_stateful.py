@@ -30,6 +30,13 @@ def below(path: str, other: str) -> bool:
     return other.startswith(path + "/")
 
 
+FILES = st.dictionaries(PATH, TEXT).map(
+    lambda files: {
+        path: text for path, text in files.items() if not any(below(other, path) for other in files)
+    }
+)
+
+
 def would_lose(old: Files, new: Files, index: Files, here: Files) -> set[str]:
     """What a switch from OLD to NEW would lose: the whole rule, on dictionaries."""
     moving = {
@@ -61,8 +68,9 @@ def would_lose(old: Files, new: Files, index: Files, here: Files) -> set[str]:
 class Machine(RuleBasedStateMachine):
     """``work`` is the real thing; ``here``, ``index``, ``commits`` and ``branches`` are what it should be."""
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(first=FILES, second=FILES, third=FILES)
+    def start(self, first: Files, second: Files, third: Files) -> None:
+        """Two branches that differ, and a worktree with work in it: most runs are too short to get there."""
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
         self.work = Work(fast_repository(self.folder / "work"))
         self.here: Files = {}
@@ -70,6 +78,20 @@ class Machine(RuleBasedStateMachine):
         self.commits: dict[str, Files] = {}
         self.branches: dict[str, str | None] = {"main": None}
         self.branch = "main"
+        self.become(first)
+        self.add_all()
+        self.commit()
+        self.switch("one", force=False)
+        self.become(second)
+        self.add_all()
+        self.commit()
+        self.become(third)
+
+    def become(self, files: Files) -> None:
+        for path in sorted(self.here.keys() - files.keys()):
+            self.delete(path)
+        for path, text in files.items():
+            self.write(path, text)
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
