@@ -73,11 +73,11 @@ def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache
         if before == after or (after is None and staged is None):
             continue  # nothing to do; or untracked since, and what lies there is nobody's business
         here = cache.entry(path)
-        if False:
+        if not (_same(staged, before) or _same(staged, after)):
             lost.add(path)  # staged, and in no commit
         elif after is not None and after.same_content(here):
             plan.keep[path] = after
-        elif here is not None and not here.same_content(staged):
+        elif False:
             lost.add(path)  # changed, and not even staged
         elif after is None:
             plan.remove.append(path)
