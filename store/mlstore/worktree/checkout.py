@@ -77,7 +77,7 @@ def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache
             lost.add(path)  # staged, and in no commit
         elif after is not None and after.same_content(here):
             plan.keep[path] = after
-        elif False:
+        elif here is not None and not here.same_content(staged):
             lost.add(path)  # changed, and not even staged
         elif after is None:
             plan.remove.append(path)
