@@ -1,161 +1,372 @@
-"""`kill -9` at every call that changes something: nothing acknowledged is lost, the next command works."""
+"""`kill -9` at one system call after another: nothing acknowledged is lost, and the next command works.
+
+After each kill whoever reads plain files finds every ref old or new and all that it leads to whole; no file of the
+worktree is torn; `status` works; the same command again finishes the job, and leaves nothing behind.
+
+CI takes every point. So does `MLSTORE_ALL_CRASH_POINTS=1`; a developer takes a part of them.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults import crash
+from tests.faults.killing import Server, kill_at, points, why_not
+from tests.store.independent import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Iterator
 
-# Each point costs five starts of the interpreter: CI pays for all of them, a developer for one in four
-# unless MLSTORE_ALL_CRASH_POINTS is set (conftest hides it from the commands).
-ALL_POINTS = bool(os.environ.get("CI") or os.environ.get("MLSTORE_ALL_CRASH_POINTS"))
+MEMORY = Path("/dev/shm")
+ALL = bool(
+    os.environ.get("CI") or os.environ.get("MLSTORE_ALL_CRASH_POINTS")
+)  # conftest hides it from commands
+A_PART = 30
 
-MANIFEST = """
-[stages.draw]
-command = "seq 5 > raw.txt"
-inputs = ["source.txt"]
-outputs = ["raw.txt"]
-
-[stages.count]
-command = "wc -l < raw.txt > count.txt"
-inputs = ["raw.txt"]
-outputs = ["count.txt"]
-"""
-
-
-def prepare_history(folder: Path) -> None:
-    """Two commits on main, a branch `other` beside them with other, new and missing files."""
-    (folder / "data").mkdir()
-    (folder / "a.txt").write_text("a\n")
-    (folder / "data/b.bin").write_bytes(bytes(range(256)) * 40)
-    (folder / "gone.txt").write_text("only at first\n")
-    ok(folder, "init")
-    ok(folder, "add", ".")
-    ok(folder, "commit", "-m", "one")
-    ok(folder, "branch", "other")
-    (folder / "gone.txt").unlink()
-    (folder / "a.txt").write_text("a, better\n")
-    (folder / "data/new.txt").write_text("new\n")
-    ok(folder, "add", ".")
-    ok(folder, "commit", "-m", "two")
-
-
-def prepare_add(folder: Path) -> None:
-    prepare_history(folder)
-    for number in range(5):
-        (folder / f"file-{number}.txt").write_text(f"{number}\n")
-    (folder / "large.bin").write_bytes(b"large" * 300_000)
-
-
-def prepare_commit(folder: Path) -> None:
-    prepare_add(folder)
-    ok(folder, "add", ".")
-
-
-def prepare_run(folder: Path) -> None:
-    (folder / "mlstore.toml").write_text(MANIFEST)
-    (folder / "source.txt").write_text("source\n")
-    ok(folder, "init")
-
-
-def prepare_tag(folder: Path) -> None:
-    prepare_run(folder)
-    ok(folder, "run")
-
-
-def ok(folder: Path, *args: str) -> None:
-    status, output = crash.run(folder, *args)
-    assert status == 0, f"{args}: {output}"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A command, the state it starts from, and what running it again may say when it was done already."""
-
-    prepare: Callable[[Path], None]
-    args: list[str]
-    again: tuple[int, ...] = (0,)
-    rerun: list[str] | None = None
-
-
-SCENARIOS = {
-    "add": Scenario(prepare_add, ["add", "."]),
-    "commit": Scenario(prepare_commit, ["commit", "-m", "three"], again=(0, 1)),
-    "checkout": Scenario(prepare_history, ["checkout", "-q", "other"]),
-    "reset": Scenario(prepare_history, ["reset", "-q", "--hard", "other"]),
-    "run": Scenario(prepare_run, ["run"]),
-    "tag": Scenario(prepare_tag, ["tag", "--golden"], again=(0, 1), rerun=["tag", "--golden", "-f"]),
-}
+Files = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Each scenario's starting state, made once."""
-    if not crash.strace_works():
-        reason = "strace cannot trace processes here"
+def folder() -> Iterator[Path]:
+    """In memory, where copying a repository costs least: nothing here asks what a disk would have kept."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    reason = why_not()
+    if reason is not None:
         if os.environ.get("CI"):
             pytest.fail(f"{reason}, and CI requires the kill sweep")
         pytest.skip(reason)
-    made: dict[str, Path] = {}
-
-    def make(name: str) -> Path:
-        if name not in made:
-            made[name] = tmp_path_factory.mktemp(name) / "start"
-            made[name].mkdir()
-            SCENARIOS[name].prepare(made[name])
-        return made[name]
-
-    return make
+    started = Server(folder)
+    yield started
+    started.close()
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+# --- what a reader of plain files finds ---
+
+
+def whole(root: Path) -> dict[str, Files]:
+    """Check refs, HEAD and index and all that they lead to, byte for byte; give the files behind each ref."""
+    reader = Reader(root)
+    assert (root / ".mlstore" / "HEAD").read_text().startswith("ref: refs/heads/")
+    for entry in (reader.index() if (root / ".mlstore" / "index").exists() else {}).values():
+        assert len(reader.object(entry["id"])) == entry["size"]
+    return {name: whole_commit(reader, target) for name, target in reader.refs().items()}
+
+
+def whole_commit(reader: Reader, target: str) -> Files:
+    if reader.object(target).startswith(b"mlstore tag 1\n"):
+        target = reader.json("tag", target)["target"]
+    for _, commit in reader.history(target):
+        list(reader.files(commit["tree"]))
+    tree = reader.json("commit", target)["tree"]
+    return {path: data for path, _, data in reader.files(tree)}
+
+
+def worktree(root: Path) -> Files:
+    lock = root / "mlstore.lock"
+    if lock.exists():
+        assert tomllib.loads(lock.read_text())["pins"]
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path != lock and ".mlstore" not in path.relative_to(root).parts
+    }
+
+
+# --- what is run ---
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A repository to start in, a command to kill, and what may be found afterwards.
+
+    ``refs``, ``files`` and ``index`` are versions, the old ones first and the new ones last; ``again`` is what the command
+    may say when it was done already, ``rerun`` what finishes the job where it does not.
+    """
+
+    template: Path
+    argv: list[str]
+    refs: list[dict[str, Files]]
+    files: list[Files]
+    index: list[set[str]] = field(default_factory=list)
+    again: tuple[int, ...] = (0,)
+    rerun: list[str] | None = None
+
+    def check(self, root: Path) -> None:
+        """Find everything old or new, and whole."""
+        assert whole(root) in self.refs
+        if self.index:
+            assert set(Reader(root).index()) in self.index
+        for path, data in worktree(root).items():
+            assert data in [version.get(path) for version in self.files], f"{path} is torn: {data!r}"
+
+    def check_done(self, root: Path) -> None:
+        """Find everything new."""
+        assert whole(root) == self.refs[-1]
+        assert worktree(root) == self.files[-1]
+        if self.index:
+            assert set(Reader(root).index()) == self.index[-1]
+
+
+def run(server: Server, root: Path, *commands: str) -> None:
+    for command in commands:
+        done = server.run(command.split(), root)
+        assert done.status == 0, done.err
+
+
+def write(root: Path, files: Files) -> None:
+    for path, data in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+
+
+def start(server: Server, folder: Path) -> Path:
+    """A repository with one commit."""
+    root = folder / "template"
+    root.mkdir()
+    run(server, root, "init -q")
+    write(root, {"a": b"1", "gone": b"1", "dir/keep": bytes(range(256)) * 40})
+    run(server, root, "add -A", "commit -q -m first")
+    return root
+
+
+def change(root: Path) -> None:
+    write(
+        root, {"a": b"22", "new/deep/b": b"2", "dir/c": b"3", "d": b"4", "e": b"", "large": b"5" * 1_500_000}
+    )
+    (root / "gone").unlink()
+
+
+def adding(server: Server, folder: Path) -> Workload:
+    root = start(server, folder)
+    old = set(Reader(root).index())
+    change(root)
+    files = worktree(root)
+    return Workload(root, ["add", "-A"], [whole(root)], [files], [old, set(files)])
+
+
+def committing(server: Server, folder: Path) -> Workload:
+    root = start(server, folder)
+    change(root)
+    run(server, root, "add -A")
+    files = worktree(root)
+    # Killed after the ref has moved, there is nothing left to commit.
+    refs = [whole(root), {"refs/heads/main": files}]
+    return Workload(root, ["commit", "-q", "-m", "second"], refs, [files], again=(0, 1))
+
+
+def two_branches(server: Server, folder: Path) -> tuple[Path, Files, Files]:
+    """`main` is checked out, `other` has other, new and missing files."""
+    root = start(server, folder)
+    before = worktree(root)
+    run(server, root, "checkout -q -b other")
+    change(root)
+    run(server, root, "add -A", "commit -q -m second")
+    after = worktree(root)
+    run(server, root, "checkout -q main")
+    assert worktree(root) == before
+    return root, before, after
+
+
+def checking_out(server: Server, folder: Path) -> Workload:
+    root, before, after = two_branches(server, folder)
+    return Workload(
+        root, ["checkout", "-q", "other"], [whole(root)], [before, after], [set(before), set(after)]
+    )
+
+
+def resetting(server: Server, folder: Path) -> Workload:
+    root, before, after = two_branches(server, folder)
+    refs = [whole(root), {"refs/heads/main": after, "refs/heads/other": after}]
+    argv = ["reset", "-q", "--hard", "other"]
+    return Workload(root, argv, refs, [before, after], [set(before), set(after)])
+
+
+MANIFEST = b"""
+[stages.one]
+command = "tr a-z A-Z < in.txt > one.txt"
+inputs = ["in.txt"]
+outputs = ["one.txt"]
+
+[stages.two]
+command = "cat one.txt one.txt > two.txt"
+inputs = ["one.txt"]
+outputs = ["two.txt"]
+"""
+
+
+def running(server: Server, folder: Path) -> Workload:
+    root = start(server, folder)
+    write(root, {"in.txt": b"x\n", "mlstore.toml": MANIFEST})
+    run(server, root, "add -A", "commit -q -m pipeline")
+    before = worktree(root)
+    one = before | {"one.txt": b"X\n"}
+    two = one | {"two.txt": b"X\nX\n"}
+    # What the command of a stage has written by then is its own affair; mlstore itself tears nothing.
+    half = one | {"one.txt": b"", "two.txt": b""}
+    refs = [{"refs/heads/main": files} for files in (before, one, two)]
+    return Workload(root, ["run"], refs, [before, one, half, two])
+
+
+def tagging(server: Server, folder: Path) -> Workload:
+    work = running(server, folder)
+    run(server, work.template, "run")
+    files = work.files[-1]
+    refs = [work.refs[-1], work.refs[-1] | {"refs/tags/golden": files}]
+    argv = ["tag", "--golden"]
+    return Workload(work.template, argv, refs, [files], again=(0, 1), rerun=[*argv, "-f"])
+
+
+WORKLOADS: dict[str, Callable[[Server, Path], Workload]] = {
+    "add": adding,
+    "commit": committing,
+    "checkout": checking_out,
+    "reset": resetting,
+    "run": running,
+    "tag": tagging,
+}
+
+
+@pytest.fixture
+def workload(server: Server, folder: Path, request: pytest.FixtureRequest) -> Iterator[Workload]:
+    name = request.param if hasattr(request, "param") else "commit"
+    place = Path(tempfile.mkdtemp(dir=folder))
+    yield WORKLOADS[name](server, place)
+    shutil.rmtree(place)
+
+
+def fresh(workload: Workload) -> Path:
+    """A new copy of the repository to start in."""
+    root = workload.template.with_name("work")
+    if root.exists():
+        shutil.rmtree(root)
+    shutil.copytree(workload.template, root)
+    return root
+
+
+def chosen(found: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """All points; or a part, spread over the whole run, with the first and the last of each call."""
+    if ALL or len(found) <= A_PART:
+        return found
+    keep = set(found[:: -(-len(found) // A_PART)])
+    keep.update({point[0]: point for point in found}.values())
+    keep.update({point[0]: point for point in reversed(found)}.values())
+    return [point for point in found if point in keep]
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, indirect=True)
 def test_a_kill_at_any_change_loses_nothing(
-    prepared: Callable[[str], Path], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: Server, workload: Workload, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scenario, start = SCENARIOS[name], prepared(name)
-    before = crash.state(start)
-    done = tmp_path / "done"
-    shutil.copytree(start, done)
-    calls = crash.count_calls(done, scenario.args)
-    wanted_files = crash.files(done)
-    points = 0
-    every = [(call, n + 1) for call, count in sorted(calls.items()) for n in range(count)]
-    for call, number in every[:: 1 if ALL_POINTS else 4]:
-        folder = tmp_path / f"{call}-{number}"
-        shutil.copytree(start, folder)
-        if crash.kill_at(folder, scenario.args, call, number):
-            points += 1
-            check(folder, scenario, before, wanted_files, f"killed at {call} {number}")
-        shutil.rmtree(folder)
+    root = fresh(workload)
+    found = points(server, workload.argv, root)
+    workload.check_done(root)
+    assert len(found) > 10, "nothing to kill: is the trace right?"
+    killed = sum(survives(server, workload, point) for point in chosen(found))
+    assert killed > len(chosen(found)) // 2
     with capsys.disabled():
-        print(f"\n{name}: killed at {points} of {len(every)} points, 0 losses")
-    assert points > len(every) // 5
+        print(
+            f"\n'mlstore {' '.join(workload.argv)}': killed at {killed} of {len(found)} points, nothing lost"
+        )
 
 
-def check(
-    folder: Path, scenario: Scenario, before: dict[str, str], wanted: dict[str, bytes], where: str
+def survives(server: Server, workload: Workload, point: tuple[str, int]) -> bool:
+    """Kill there and look at what is left; says whether it came to that."""
+    root = fresh(workload)
+    where = f"killed at {point[0]} number {point[1]}"
+    killed = kill_at(server, workload.argv, root, point)
+    # A run has not always as many calls as the one before: then it ended well, and that holds too.
+    assert killed.status in (-9, 0), f"{where}: {killed}"
+    workload.check(root)
+    if killed.status == 0:
+        workload.check_done(root)
+    good(server, root, where, "status")
+    again = server.run(workload.argv, root)
+    assert again.status in workload.again, f"{where}: {again}"
+    if workload.rerun:
+        good(server, root, where, *workload.rerun)
+    workload.check_done(root)
+    if workload.argv[0] != "add":
+        assert good(server, root, where, "status", "--porcelain") == ""
+        good(server, root, where, "verify")
+    good(server, root, where, "fsck")
+    left = list((root / ".mlstore" / "tmp").iterdir())
+    assert left == [], f"{where}: {left} was not swept up"
+    return killed.status == -9
+
+
+def good(server: Server, root: Path, where: str, *argv: str) -> str:
+    done = server.run(argv, root)
+    assert done.status == 0, f"{where}: '{' '.join(argv)}' gave {done}"
+    return done.out
+
+
+# --- and the sweep itself: it has to find what is wrong ---
+
+
+@pytest.mark.parametrize("sabotage", ["write in place", "name before content"])
+def test_a_store_that_writes_carelessly_is_found_out(
+    server: Server, workload: Workload, sabotage: str
 ) -> None:
-    after = crash.state(folder)  # whatever the refs say now is whole
-    for ref, target in before.items():
-        moved = after[ref] != target
-        assert not moved or ref in ("HEAD", "refs/heads/main", "refs/tags/golden"), f"{where}: {ref} was lost"
-    status, output = crash.run(folder, "status", "--porcelain")
-    assert status == 0, f"{where}: {output}"
-    status, output = crash.run(folder, *(scenario.rerun or scenario.args))
-    assert status in scenario.again, f"{where}: {output}"
-    status, output = crash.run(folder, "fsck")
-    assert status == 0, f"{where}: {output}"
-    left = {path: data for path, data in crash.files(folder).items() if path != "mlstore.lock"}
-    assert left == {path: data for path, data in wanted.items() if path != "mlstore.lock"}, where
-    leftovers = [path for path in (folder / ".mlstore/tmp").rglob("*") if not path.is_dir()]
-    assert not leftovers, f"{where}: {leftovers} were not swept"
-    status, output = crash.run(folder, "verify")
-    assert status == 0 or scenario.args[0] == "add", f"{where}: {output}"
+    root = fresh(workload)
+    found = points(server, workload.argv, root, sabotage=sabotage)
+    workload.check_done(root)  # nobody would notice, without the kills
+    broken = 0
+    for point in found:
+        root = fresh(workload)
+        kill_at(server, workload.argv, root, point, sabotage=sabotage)
+        try:
+            workload.check(root)
+        except (AssertionError, OSError):
+            broken += 1
+    assert broken > 0
+
+
+def first_object(root: Path) -> Path:
+    return min(path for path in (root / ".mlstore" / "objects").rglob("*") if path.is_file())
+
+
+def flip(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "missing object": lambda root: first_object(root).unlink(),
+    "flipped bit": lambda root: flip(first_object(root)),
+    "empty ref": lambda root: (root / ".mlstore/refs/heads/main").write_bytes(b""),
+    "lost commit": lambda root: shutil.copy(
+        root / ".mlstore/refs/heads/main", root / ".mlstore/refs/heads/other"
+    ),
+    "lost branch": lambda root: (root / ".mlstore/refs/heads/other").unlink(),
+    "torn index": lambda root: os.truncate(root / ".mlstore/index", 100),
+    "torn file": lambda root: (root / "a").write_bytes(b"2"),
+    "strange file": lambda root: (root / "strange").write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("workload", ["checkout"], indirect=True)
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_the_checker_says_no(workload: Workload, damage: str) -> None:
+    root = fresh(workload)
+    workload.check(root)
+    DAMAGE[damage](root)
+    with pytest.raises((AssertionError, OSError, ValueError)):
+        workload.check(root)
+
+
+def test_a_traced_command_that_is_not_killed_ends_as_any_other(server: Server, workload: Workload) -> None:
+    root = fresh(workload)
+    assert kill_at(server, workload.argv, root, ("rename", 999)).status == 0
+    workload.check_done(root)

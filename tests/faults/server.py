@@ -1,0 +1,120 @@
+"""Runs `mlstore` in forked children, so that a thousand runs do not cost a thousand starts of Python.
+
+Each line on stdin is a request, ``{"argv": [...], "cwd": "...", "gate": "..."}``; each line on stdout an answer:
+first ``{"pid": N}``, and when the child has ended ``{"status": N, "out": "...", "err": "..."}``, a negative status
+being the signal. With a ``gate``, a named pipe, the child waits until somebody opens its other end: time to attach
+a tracer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from importlib import import_module
+from typing import IO, Any
+
+from mlstore_cli.main import main
+from mlstore_cli.registry import COMMANDS
+
+# What the commands import when they need it: once here, not in every child.
+COMMANDS_USED = ("add", "checkout", "commit", "fsck", "reset", "run", "status", "tag", "verify")
+MODULES = [
+    "blake3",
+    "mlstore.api",
+    "mlstore.history",
+    "mlstore.pipeline",
+    "mlstore.verify",
+    "mlstore.worktree",
+    "mlstore_cli.app",
+    "pathspec",
+    "xxhash",
+    *(f"mlstore_cli.commands.{COMMANDS[name].module}" for name in COMMANDS_USED),
+]
+
+
+def write_in_place() -> None:
+    """Break the store on purpose: write refs and the index where they stand, in two halves, as people do."""
+    from mlstore.refs import store
+    from mlstore.repository import repository
+
+    def replace_file(path: Any, data: bytes, **_more: Any) -> None:
+        with open(path, "wb", buffering=0) as file:
+            file.write(data[: len(data) // 2])
+            file.write(data[len(data) // 2 :])
+
+    store.replace_file = repository.replace_file = replace_file  # type: ignore[assignment]
+
+
+LATE: list[Any] = []
+
+
+def name_before_content() -> None:
+    """Break it in another way: move the ref first, publish the objects when the command is done."""
+    from mlstore.objects import ObjectDatabase
+
+    transaction = ObjectDatabase.transaction
+
+    class Late:
+        """A transaction that does not end with its block."""
+
+        def __init__(self, objects: Any) -> None:
+            self._context = transaction(objects)
+
+        def __enter__(self) -> Any:
+            return self._context.__enter__()
+
+        def __exit__(self, *_exc: object) -> None:
+            LATE.append(self._context)
+
+    ObjectDatabase.transaction = lambda self: Late(self)  # noqa: PLW0108 - a class would not be bound
+
+
+SABOTAGE = {"write in place": write_in_place, "name before content": name_before_content}
+
+
+def child(request: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> int:
+    os.chdir(request["cwd"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(out.fileno(), 1)
+    os.dup2(err.fileno(), 2)
+    if request.get("sabotage"):
+        SABOTAGE[request["sabotage"]]()
+    if request.get("gate"):
+        with open(request["gate"], "rb") as gate:
+            gate.read()
+    status = main(request["argv"])
+    sys.stdout.flush()
+    for context in LATE:
+        context.__exit__(None, None, None)
+    return status
+
+
+def answer(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            pid = os.fork()
+            if pid == 0:
+                status = 99
+                try:
+                    status = child(request, out, err)
+                finally:
+                    os._exit(status)
+            answer({"pid": pid})
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            out.seek(0)
+            err.seek(0)
+            answer({"status": status, "out": out.read().decode(), "err": err.read().decode()})
+
+
+if __name__ == "__main__":
+    for module in MODULES:
+        import_module(module)
+    serve()
