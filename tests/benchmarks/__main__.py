@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--budget", type=float, help="begin no new pair after so many seconds")
     parser.add_argument("--growth-files", type=int, default=1_000_000, help="most files of the growth part")
     parser.add_argument("--growth-gib", type=int, default=8, help="largest file of the growth part")
+    parser.add_argument("--note", help="say this beside the machine: what else it was doing, for one")
     parser.add_argument("--fresh", action="store_true", help="measure again what is measured already")
     parser.add_argument("--keep", action="store_true", help="keep results of other states of the code too")
     parser.add_argument(
@@ -146,7 +148,7 @@ def measure_unit(
     match = Match(workload, contenders, session.folder / "scratch", options.timeout)
     try:
         match.set_up()
-        unit.size = workload.size
+        unit.size, unit.load = workload.size, os.getloadavg()[0]
         unit.versions |= machine.versions(contenders, match)
         match.play(plan.rows, needed, unit, say)
         results.save(unit, session.results)
@@ -221,6 +223,8 @@ def main(arguments: Sequence[str]) -> int:
         from tests.benchmarks.report import write_report
 
         docs = results.ROOT / "docs" if options.scale == 1 else options.folder
+        if options.note:
+            machine.add_note(options.folder / "results" / "machine.json", options.note)
         write_report(options.folder / "results", options.scale, docs)
         say(f"wrote '{docs / 'benchmarks.md'}'")
     return 0

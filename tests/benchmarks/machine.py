@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.measure import run
+from tests.benchmarks.results import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +34,12 @@ def describe(folder: Path) -> dict[str, str]:
         "Python": platform.python_version(),
         "day": datetime.now(UTC).date().isoformat(),
     }
+
+
+def add_note(path: Path, note: str) -> None:
+    """Put a remark of whoever measured beside the facts, until the next measurement."""
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    write_json(path, facts | {"note": note})
 
 
 def processor() -> str:

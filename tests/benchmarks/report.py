@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,7 @@ def goals_section(found: Mapping[str, Summary]) -> str:
     for goal in GOALS:
         value, met = goal_answer(goal, found.get(goal.workload))
         rows.append([goal_row(goal), goal.text, value, met])
-    done = sum(1 for row in rows if row[3] == "yes")
+    done = sum(1 for row in rows if row[3].startswith("yes"))
     return f"## Goals\n\n{done} of {len(rows)} are met.\n\n" + table(["row", "goal", "measured", "met"], rows)
 
 
@@ -121,7 +122,9 @@ def goal_answer(goal: Goal, summary: Summary | None) -> tuple[str, str]:
     answer = measured(goal, summary) if summary else None
     if answer is None:
         return "", "not measured"
-    return goal_value(goal, answer[0]), "yes" if answer[1] else "**no**"
+    found = sum(1 for name in goal.over if summary and summary.figure(goal.row, name) is not None)
+    partly = f" (against {found} of {len(goal.over)})" if found < len(goal.over) > 1 else ""
+    return goal_value(goal, answer[0]), f"yes{partly}" if answer[1] else "**no**"
 
 
 def goal_row(goal: Goal) -> str:
@@ -132,7 +135,7 @@ def goal_row(goal: Goal) -> str:
 def goal_value(goal: Goal, value: float) -> str:
     """Show a measured value in the unit of its goal."""
     if goal.over:
-        return times(value)
+        return f"{value:.2f} x" if value < 10 else f"{value:.0f} x"
     if goal.metric == "seconds":
         return f"{value * 1000:.0f} ms"
     return f"{value:.0f}" if goal.metric == "files" else f"{megabytes(value)} MB"
@@ -155,6 +158,8 @@ def workload_section(summary: Summary) -> str:
     notes: dict[str, None] = {}
     parts = [f"## {plan.workload}: {plan.title}\n"]
     body = row_table(summary, tools, lambda name, figure: time_cell(name, figure, notes), limits=True)
+    runs = Counter(unit.peer for unit in summary.units)
+    parts.append(f"Runs of each pair: {', '.join(f'{name} {count}' for name, count in runs.items())}.\n")
     parts += ["Seconds (and times as long as mlstore):\n", body, *(f"{note}\n" for note in notes)]
     parts += ["User CPU seconds:\n", row_table(summary, tools, lambda _, f: seconds(f.usage.user))]
     parts += [
@@ -291,6 +296,7 @@ def machine_section(folder: Path, units: Sequence[Unit]) -> str:
             "## The machine\n",
             *lines,
             f"- tools: {tools}",
+            *load,
             f"- state of mlstore's code: {', '.join(builds)}{mixed}\n",
         ]
     )

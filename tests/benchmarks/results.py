@@ -37,6 +37,7 @@ class Unit:
     scale: float
     build: str
     size: int = 0  # bytes in the files of version 1
+    load: float = 0.0  # of the machine when the pair began: processes that want to run, over a minute
     versions: dict[str, str] = field(default_factory=dict)
     rows: dict[str, dict[str, Outcome]] = field(default_factory=dict)  # row name -> tool name -> outcome
 
@@ -66,6 +67,7 @@ def save(unit: Unit, folder: Path) -> None:
         "scale": unit.scale,
         "build": unit.build,
         "size": unit.size,
+        "load": unit.load,
         "versions": unit.versions,
         "rows": rows,
     }

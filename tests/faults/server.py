@@ -1,9 +1,9 @@
 """Runs `mlstore` in forked children, so that a thousand runs do not cost a thousand starts of Python.
 
-Each line on stdin is a request, ``{"argv": [...], "cwd": "...", "gate": "..."}``; each line on stdout an answer:
-first ``{"pid": N}``, and when the child has ended ``{"status": N, "out": "...", "err": "..."}``, a negative status
-being the signal. With a ``gate``, a named pipe, the child waits until somebody opens its other end: time to attach
-a tracer.
+Each line on stdin is a request, ``{"argv": [...], "cwd": "...", "gate": "..."}``; each line on stdout an
+answer: first ``{"pid": N}``, and when the child has ended ``{"status": N, "out": ..., "err": ...}``, where a
+negative status is a signal. With a ``gate``, a named pipe, the child waits until somebody opens its other
+end: time to attach a tracer.
 """
 
 from __future__ import annotations
@@ -47,14 +47,13 @@ def write_in_place() -> None:
     store.replace_file = repository.replace_file = replace_file  # type: ignore[assignment]
 
 
-LATE: list[Any] = []
-
-
 def name_before_content() -> None:
-    """Break it in another way: move the ref first, publish the objects when the command is done."""
+    """Break it in another way: move the ref first, and publish the commit's objects then."""
+    from mlstore.history import record
     from mlstore.objects import ObjectDatabase
 
-    transaction = ObjectDatabase.transaction
+    transaction, move_head = ObjectDatabase.transaction, record.move_head
+    late: list[Any] = []
 
     class Late:
         """A transaction that does not end with its block."""
@@ -66,9 +65,15 @@ def name_before_content() -> None:
             return self._context.__enter__()
 
         def __exit__(self, *_exc: object) -> None:
-            LATE.append(self._context)
+            late.append(self._context)
+
+    def move_first(*args: Any, **more: Any) -> None:
+        move_head(*args, **more)
+        for context in late:
+            context.__exit__(None, None, None)
 
     ObjectDatabase.transaction = lambda self: Late(self)  # noqa: PLW0108 - a class would not be bound
+    record.move_head = move_first
 
 
 SABOTAGE = {"write in place": write_in_place, "name before content": name_before_content}
@@ -86,8 +91,6 @@ def child(request: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> int:
             gate.read()
     status = main(request["argv"])
     sys.stdout.flush()
-    for context in LATE:
-        context.__exit__(None, None, None)
     return status
 
 

@@ -291,4 +291,4 @@ def told(old: Files, new: Files) -> list[str]:
 
 
 TestRepository = Machine.TestCase
-TestRepository.settings = settings(max_examples=150, stateful_step_count=25)
+TestRepository.settings = settings(max_examples=80, stateful_step_count=25)

@@ -82,12 +82,13 @@ class Staging:
             folder = self._scratch / f"staging-{os.urandom(8).hex()}"
             folder.mkdir()
             lock = folder / _LOCK_NAME
-            self._lock = os.open(lock, CREATE, 0o600)
-            if try_lock(self._lock) and lock.exists():
-                return folder
-            # A sweep came between those lines, and the folder is going or gone: take another.
-            os.close(self._lock)
-            self._lock = -1
+            # Where a sweep comes between these lines the folder is going or gone: take another.
+            with suppress(FileNotFoundError):
+                self._lock = os.open(lock, CREATE, 0o600)
+                if try_lock(self._lock) and lock.exists():
+                    return folder
+                os.close(self._lock)
+                self._lock = -1
 
     def publish(self, moves: Iterable[tuple[Path, Path]], *, is_corrupt: Callable[[Path], bool]) -> None:
         """Give staged files their final names: ``(staged, final)`` pairs, all or (after a crash) some.
@@ -183,9 +184,8 @@ def _sweep_one(path: Path) -> None:
     try:
         fd = os.open(path / _LOCK_NAME, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
-        # Its owner may be between making the folder and locking it.
-        if old:
-            _remove_tree(path)
+        # Its owner is between making the folder and locking it, or died there or while removing it.
+        _remove_tree(path) if old else os.rmdir(path)  # which an empty one lets itself be
         return
     try:
         # Held while the folder goes: an owner who comes for the lock now sees that it is too late.

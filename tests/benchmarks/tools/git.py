@@ -20,6 +20,10 @@ class Git(Tool):
     clean = "nothing to commit"
     stored = "work/.git/objects"
     verification = "checks an object's zlib stream and hash when it reads it"
+    how = (
+        "verification is `fsck`; the packing that it starts in the background after a large commit is waited "
+        "for and not counted"
+    )
 
     def environment(self, place: Place) -> dict[str, str]:
         author = {"NAME": "Ada Lovelace", "EMAIL": "ada@example.org"}

@@ -226,6 +226,29 @@ def test_the_sweep_takes_single_files_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_folder_is_swept_at_once_and_its_owner_takes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a kill leaves between the last two calls of tidying up, or the first two of an owner."""
+    (tmp_path / "staging-1").mkdir()
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    real, sweeps = os.open, 0
+
+    def sweep_first(path: Path, flags: int, *args: int, **more: int) -> int:
+        nonlocal sweeps
+        if sweeps == 0:
+            sweeps += 1
+            sweep(tmp_path)  # before the lock file is there
+        return real(path, flags, *args, **more)
+
+    monkeypatch.setattr(os, "open", sweep_first)
+    with Staging(tmp_path) as store:
+        (path,) = fill(store, b"x")
+        assert path.read_bytes() == b"x"
+    assert sweeps == 1
+
+
 def test_a_sweep_between_making_a_folder_and_locking_it_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
