@@ -88,7 +88,8 @@ class _Fsck:
                 return object_id, exc
 
         count = 0
-        for object_id, result in in_parallel(check, self._repo.objects.ids(), self._jobs):
+        objects = self._repo.objects
+        for object_id, result in in_parallel(check, objects.ids(), objects.size, self._jobs):
             count += 1
             if isinstance(result, MlstoreError):
                 self._damage(object_id, result)
