@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mlstore.errors import CorruptFile, CorruptObject, DecodeError, MlstoreError
-from mlstore.hashing import BytesLike, Digest, ObjectFormat, ObjectId, digester_for
+from mlstore.errors import (
+    CorruptError,
+    CorruptFile,
+    CorruptObject,
+    DecodeError,
+    MlstoreError,
+    StorageError,
+)
+from mlstore.hashing import BytesLike, Digest, ObjectFormat, ObjectId, digest_bytes, digester_for
 from mlstore.model import Commit, Tag, Tree, decode_commit, decode_tag, decode_tree
 from mlstore.objects.loose import LooseObjects, missing
-from mlstore.objects.pack import EntryKind, PackFolder
+from mlstore.objects.pack import EntryKind, PackEntry, PackFolder
 from mlstore.objects.source import LooseSource, PackedSource, RecipeSource, Source
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ class ObjectDatabase:
     Reading raises ``ObjectNotFound`` or ``CorruptObject`` (both name the id); ``stream`` raises
     the latter after its last chunk, so a caller must not act on the bytes before the end. Decoded
     commits and trees are kept in a bounded cache. Where an object is both loose and in a pack, the
-    loose one is read: that is where a healed copy goes.
+    loose one is read: that is where a healed copy goes. *pack* False keeps every object loose.
     """
 
     def __init__(

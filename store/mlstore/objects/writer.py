@@ -52,8 +52,9 @@ class ObjectWriter:
     damaged copy is replaced by the good one.
     """
 
-    def __init__(self, database: ObjectDatabase, *, scratch: Path, fsync: bool) -> None:
+    def __init__(self, database: ObjectDatabase, *, scratch: Path, fsync: bool, pack: bool = True) -> None:
         self._database = database
+        self._may_pack = pack
         self._format = database.format
         self._staging = Staging(scratch, fsync=fsync)
         self._pending: dict[ObjectId, Path] = {}
@@ -100,9 +101,9 @@ class ObjectWriter:
             digest = digest_bytes(self._format, data)
             self._add_small(digest.id, data)
             return digest
-        if chunked:
+        if chunked and self._may_pack:
             return self._add_chunked(fd, size)
-        if base is not None and regular and size >= _BASE_FROM and hasattr(os, "pread"):
+        if base is not None and self._may_pack and regular and size >= _BASE_FROM and hasattr(os, "pread"):
             with self._base(base) as source:
                 if source is not None and source.size >= _BASE_FROM:
                     return self._add_against(fd, size, base, source)
@@ -111,7 +112,7 @@ class ObjectWriter:
     def _add_small(self, object_id: ObjectId, data: BytesLike) -> None:
         if self._have(object_id):
             return
-        if len(data) > SMALL or object_id in self._damaged:
+        if len(data) > SMALL or object_id in self._damaged or not self._may_pack:
             self._write_loose(object_id, data)  # a loose copy is looked at before any pack
             return
         stored, compressed = self._compressor.try_on(data)
@@ -296,8 +297,8 @@ class ObjectWriter:
 
     # publishing
 
-    def publish(self) -> None:
-        """Make everything that was added visible, durably."""
+    def publish(self) -> bool:
+        """Make everything that was added visible, durably; says whether that made a pack."""
         moves = [
             (staged, self._database.loose.path(object_id)) for object_id, staged in self._pending.items()
         ]
@@ -308,6 +309,7 @@ class ObjectWriter:
             self._database.packs.forget()
         self._pending.clear()
         self._full, self._pack = [], None
+        return bool(builders)
 
     def _is_corrupt(self, path: Path) -> bool:
         """Whether the file that already has a final name is damaged."""
