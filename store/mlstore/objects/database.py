@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mlstore.errors import (
     CorruptError,
@@ -20,7 +20,7 @@ from mlstore.errors import (
 from mlstore.hashing import BytesLike, Digest, ObjectFormat, ObjectId, digest_bytes, digester_for
 from mlstore.model import Commit, Tag, Tree, decode_commit, decode_tag, decode_tree
 from mlstore.objects.loose import LooseObjects, missing
-from mlstore.objects.pack import EntryKind, PackEntry, PackFolder
+from mlstore.objects.pack import EntryKind, Pack, PackEntry, PackFolder
 from mlstore.objects.source import LooseSource, PackedSource, RecipeSource, Source
 
 if TYPE_CHECKING:
@@ -60,39 +60,56 @@ class ObjectDatabase:
         self._sound_indexes: set[str] = set()
 
     def __contains__(self, object_id: ObjectId) -> bool:
-        if self.loose.contains(object_id):
-            return True
+        return self.loose.contains(object_id) or self._find_packed(object_id) is not None
+
+    def _find_packed(self, object_id: ObjectId) -> PackEntry | None:
+        """Give the entry of a packed object: a chunk is none."""
         found = self.packs.find(object_id)
-        return found is not None and found[1].kind != EntryKind.CHUNK
+        return found[1] if found is not None and found[1].kind != EntryKind.CHUNK else None
 
     def size(self, object_id: ObjectId) -> int:
         """Give the object's size in bytes, without reading it."""
         size = self.loose.size_if_there(object_id)
         if size is not None:
             return size
-        found = self.packs.find(object_id)
-        if found is None:
+        entry = self._find_packed(object_id)
+        if entry is None:
             raise self._not_found(object_id)
-        return found[1].size
+        return entry.size
 
     def open_source(self, object_id: ObjectId) -> Source:
         """Give the object's raw bytes, unproved; close it after use. For whoever hashes them himself."""
         fd = self.loose.open_if_there(object_id)
         if fd is not None:
             return LooseSource(fd, self.loose.path(object_id))
+        entry = self._find_packed(object_id)
+        if entry is None:
+            raise self._not_found(object_id)
+        if entry.kind == EntryKind.RECIPE:
+            return self._open_recipe(object_id)
+        return PackedSource(self.packs, entry)
+
+    def _open_recipe(self, object_id: ObjectId) -> Source:
+        error: CorruptError | None = None
+        for pack, entry in self.packs.copies(object_id):
+            if entry.kind == EntryKind.RECIPE:
+                try:
+                    return RecipeSource(object_id, pack, entry, self._open_part)
+                except CorruptError as exc:
+                    error = exc
+        raise error or self._not_found(object_id)
+
+    def _open_part(self, object_id: ObjectId) -> Source:
+        """Give the bytes of a recipe's part: a chunk, or an object that is no recipe itself."""
+        fd = self.loose.open_if_there(object_id)
+        if fd is not None:
+            return LooseSource(fd, self.loose.path(object_id))
         found = self.packs.find(object_id)
         if found is None:
             raise self._not_found(object_id)
-        pack, entry = found
-        if entry.kind == EntryKind.RECIPE:
-            return RecipeSource(object_id, pack, entry, self._open_part)
-        return PackedSource(self.packs, entry)
-
-    def _open_part(self, object_id: ObjectId) -> Source:
-        source = self.open_source(object_id)
-        if isinstance(source, RecipeSource):
+        if found[1].kind == EntryKind.RECIPE:
             raise CorruptObject(f"object '{object_id}' is a recipe and part of one", id=object_id)
-        return source
+        return PackedSource(self.packs, found[1])
 
     def _not_found(self, object_id: ObjectId) -> MlstoreError:
         """Give the error for an object that is nowhere: a damaged pack may be why."""
@@ -227,7 +244,7 @@ class ObjectDatabase:
         """Merge small packs when there are too many; that it cannot be done now is no failure."""
         from mlstore.objects.pack.consolidate import consolidate
 
-        with contextlib.suppress(StorageError):
+        with contextlib.suppress(StorageError, CorruptError):
             consolidate(
                 self.packs,
                 self.format,
@@ -236,18 +253,30 @@ class ObjectDatabase:
                 fsync=self.fsync,
             )
 
-    def check_packs(self) -> Iterator[tuple[str, CorruptError | None, list[PackEntry]]]:
-        """Check every pack's index; give its name, what is wrong with it, and its chunks."""
+    def check_packs(self) -> Iterator[PackCheck]:
+        """Check every pack's index, and the copies of objects that are not read because there is another."""
+        first: dict[ObjectId, Pack] = {}
+        loose = set(self.loose.ids())
+        told = set()
         for pack in self.packs.packs():
+            told.add(pack.name)
             try:
                 pack.check_index()
-                chunks = [entry for entry in pack.entries() if entry.kind == EntryKind.CHUNK]
+                entries = list(pack.entries())
             except CorruptError as exc:
-                yield pack.name, exc, []
-            else:
-                yield pack.name, None, chunks
-        for name, error in self.packs.broken.items():
-            yield name, error, []
+                yield PackCheck(pack.name, exc)
+                continue
+            spares: list[CorruptError] = []
+            for entry in entries:
+                other = first.setdefault(entry.id, pack)
+                if other is not pack or entry.id in loose:
+                    spares += _damage_in(entry.id, {other, pack})
+            yield PackCheck(
+                pack.name, None, [entry.id for entry in entries if entry.kind == EntryKind.CHUNK], spares
+            )
+        for name, error in sorted(self.packs.broken.items()):
+            if name not in told:
+                yield PackCheck(name, error)
 
     def check_chunk(self, chunk_id: ObjectId) -> int:
         """Hash a chunk's bytes anew and give their number; raises ``CorruptObject``."""
@@ -260,3 +289,22 @@ def _lost(object_id: ObjectId, name: str, exc: CorruptFile) -> CorruptObject:
     return CorruptObject(
         f"object '{object_id}' cannot be found, and {exc.message}", hint=exc.hint, id=object_id, pack=name
     )
+
+
+class PackCheck(NamedTuple):
+    """What a look at one pack gave: damage to all of it, its chunks, and damage to copies nobody reads."""
+
+    name: str
+    error: CorruptError | None
+    chunks: Sequence[ObjectId] = ()
+    spares: Sequence[CorruptError] = ()
+
+
+def _damage_in(object_id: ObjectId, packs: Iterable[Pack]) -> Iterator[CorruptError]:
+    for pack in packs:
+        try:
+            entry = pack.find(object_id)
+            if entry is not None:
+                pack.read(entry)
+        except CorruptError as exc:
+            yield exc

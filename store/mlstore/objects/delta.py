@@ -14,7 +14,7 @@ import blake3
 
 from mlstore.hashing import BUFFER_SIZE, ObjectId
 from mlstore.objects.chunker import cut
-from mlstore.objects.recipe import Part
+from mlstore.objects.recipe import Part, select, starts_of
 
 ReadAt = Callable[[int, int], bytes]
 
@@ -38,17 +38,11 @@ class Base:
     size: int
     read_at: ReadAt
     parts: list[Part]
+    starts: list[int]
 
     def ranges(self, offset: int, length: int) -> Iterator[Part]:
         """Give the parts that make up a range of it: a part never names a recipe."""
-        at = 0
-        for part in self.parts:
-            start, stop = max(offset, at), min(offset + length, at + part.length)
-            if start < stop:
-                yield Part(part.source, part.offset + start - at, stop - start)
-            at += part.length
-            if at >= offset + length:
-                return
+        return select(self.parts, self.starts, offset, length)
 
 
 def common_prefix(one: ReadAt, other: ReadAt, limit: int) -> int:
@@ -147,4 +141,5 @@ def literal_bytes(pieces: list[Part | Literal]) -> int:
 
 def base_of(object_id: ObjectId, size: int, read_at: ReadAt, parts: list[Part] | None) -> Base:
     """Give an object as a base: a recipe by its parts, anything else as one part of itself."""
-    return Base(size, read_at, parts if parts is not None else [Part(object_id, 0, size)])
+    known = parts if parts is not None else [Part(object_id, 0, size)]
+    return Base(size, read_at, known, starts_of(known))

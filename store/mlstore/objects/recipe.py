@@ -1,15 +1,18 @@
 """Recipes: a large object as parts of other stored bytes.
 
 A recipe's bytes are the line ``mlstore recipe 1`` and, for each part, 48 bytes: the id (32) of a chunk
-or of a loose object, an offset in it and a length (8 each, little-endian). The object is the parts'
-bytes, one after another, and its id is the hash of all of them, as for any other. A part never is a
-recipe itself, so nothing is deeper than one step.
+or of an object that is no recipe, an offset in it and a length (8 each, little-endian). The object is
+the parts' bytes, one after another, and its id is the hash of all of them, as for any other. A part
+never is a recipe itself, so nothing is deeper than one step.
 """
 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from mlstore.errors import DecodeError
 from mlstore.hashing import ObjectId
@@ -17,6 +20,7 @@ from mlstore.hashing import ObjectId
 _HEADER = b"mlstore recipe 1\n"
 _PART = struct.Struct("<32sQQ")
 MOST_PARTS = 1 << 20
+LARGEST_FILE = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,31 @@ def decode_recipe(data: bytes, object_id: ObjectId, size: int) -> list[Part]:
     parts = [
         Part(ObjectId(source.hex()), offset, length) for source, offset, length in _PART.iter_unpack(body)
     ]
-    if any(part.source == object_id or part.length == 0 or part.offset >= 1 << 63 for part in parts):
+    if any(
+        part.source == object_id or part.length == 0 or part.offset + part.length > LARGEST_FILE
+        for part in parts
+    ):
         raise DecodeError("a recipe with a part that makes no sense")
     if sum(part.length for part in parts) != size:
         raise DecodeError("a recipe whose parts do not make up its size")
     return parts
+
+
+def starts_of(parts: list[Part]) -> list[int]:
+    """Give where in the whole each part begins."""
+    return list(accumulate((part.length for part in parts), initial=0))[:-1]
+
+
+def select(parts: list[Part], starts: list[int], offset: int, length: int) -> Iterator[Part]:
+    """Give the parts, cut to fit, that make up *length* bytes of the whole from *offset* on.
+
+    *starts* are those of ``starts_of``: with many parts a range is found without looking at each.
+    """
+    end = offset + length
+    for number in range(max(0, bisect_right(starts, offset) - 1), len(parts)):
+        part, at = parts[number], starts[number]
+        start, stop = max(offset, at), min(end, at + part.length)
+        if start < stop:
+            yield Part(part.source, part.offset + start - at, stop - start)
+        if at + part.length >= end:
+            return

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from mlstore.durable import storage_error
-from mlstore.errors import CorruptObject, DecodeError
+from mlstore.errors import CorruptError, CorruptObject, DecodeError, NotFoundError
 from mlstore.hashing import BUFFER_SIZE, BytesLike, ObjectId, read_chunks
 from mlstore.objects.pack import Pack, PackEntry, PackFolder
-from mlstore.objects.recipe import Part, decode_recipe
+from mlstore.objects.recipe import Part, decode_recipe, select, starts_of
 
 
 class Source(Protocol):
@@ -100,6 +100,7 @@ class RecipeSource:
             self.parts = decode_recipe(pack.read(entry), object_id, entry.size)
         except DecodeError as exc:
             raise CorruptObject(f"object '{object_id}' is {exc.message}", id=object_id) from None
+        self._starts = starts_of(self.parts)
 
     def chunks(self) -> Iterator[BytesLike]:
         """Read part after part, large ones in pieces."""
@@ -107,15 +108,24 @@ class RecipeSource:
             yield from self._part(part, part.offset, part.offset + part.length)
 
     def _part(self, part: Part, start: int, stop: int) -> Iterator[bytes]:
-        source = self._source(part.source)
         while start < stop:
-            data = source.read_at(start, min(BUFFER_SIZE, stop - start))
+            try:
+                data = self._source(part.source).read_at(start, min(BUFFER_SIZE, stop - start))
+            except NotFoundError:
+                raise self._damaged(f"its part '{part.source}' is missing") from None
+            except CorruptError as exc:
+                raise self._damaged(exc.message) from None
             if not data:
-                raise CorruptObject(
-                    f"object '{self._id}' is corrupt: its part '{part.source}' is too short", id=self._id
-                )
+                raise self._damaged(f"its part '{part.source}' is too short")
             yield data
             start += len(data)
+
+    def _damaged(self, reason: str) -> CorruptObject:
+        return CorruptObject(
+            f"object '{self._id}' is corrupt: {reason}",
+            hint="'mlstore fsck' lists who needs it; 'mlstore add' of a good copy heals it",
+            id=self._id,
+        )
 
     def _source(self, object_id: ObjectId) -> Source:
         known = self._open.get(object_id)
@@ -128,15 +138,9 @@ class RecipeSource:
     def read_at(self, offset: int, length: int) -> bytes:
         """Read a range across the parts."""
         found = bytearray()
-        at = 0
-        for part in self.parts:
-            start, stop = max(offset, at), min(offset + length, at + part.length)
-            if start < stop:
-                for data in self._part(part, part.offset + start - at, part.offset + stop - at):
-                    found += data
-            at += part.length
-            if at >= offset + length:
-                break
+        for part in select(self.parts, self._starts, offset, length):
+            for data in self._part(part, part.offset, part.offset + part.length):
+                found += data
         return bytes(found)
 
     def close(self) -> None:

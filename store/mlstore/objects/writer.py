@@ -12,7 +12,6 @@ import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +27,7 @@ from mlstore.hashing import (
 )
 from mlstore.model import Commit, Tag, Tree, encode_commit, encode_tag, encode_tree
 from mlstore.objects.pack import EntryKind, Pack, PackBuilder
-from mlstore.objects.recipe import Part, encode_recipe
+from mlstore.objects.recipe import MOST_PARTS, Part, encode_recipe
 from mlstore.objects.source import RecipeSource, Source
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ SMALL: Final = 1 << 20
 
 _PACK_LIMIT: Final = 1 << 30  # a pack is closed when it is larger (bytes), and another one begun
 _BASE_FROM: Final = 4 << 20  # from this size (bytes) on a previous version is worth comparing with
-_LITERAL = 1 << 20
+_LITERAL: Final = 1 << 20
+_MOST_WORKERS: Final = 8  # each holds a few chunks
 _COMPRESS_FROM: Final = 256
 _LEVEL: Final = 1
 _WORTH_IT: Final = 0.9
@@ -66,6 +66,7 @@ class ObjectWriter:
         self._pack: PackBuilder | None = None
         self._full: list[PackBuilder] = []
         self._compressor = Compressor()
+        database.packs.forget()  # what is there now counts: others may have added and removed packs
 
     # taking in
 
@@ -101,12 +102,16 @@ class ObjectWriter:
             digest = digest_bytes(self._format, data)
             self._add_small(digest.id, data)
             return digest
-        if chunked and self._may_pack:
-            return self._add_chunked(fd, size)
-        if base is not None and self._may_pack and regular and size >= _BASE_FROM and hasattr(os, "pread"):
-            with self._base(base) as source:
-                if source is not None and source.size >= _BASE_FROM:
-                    return self._add_against(fd, size, base, source)
+        if not (regular and self._may_pack and hasattr(os, "pread")):
+            return self._add_whole(fd, size)
+        start = os.lseek(fd, 0, os.SEEK_CUR)
+        if chunked:
+            found = self._add_chunked(fd, size)
+        else:
+            found = self._add_against(fd, size, base) if base is not None and size >= _BASE_FROM else None
+        if found is not None:
+            return found
+        os.lseek(fd, start, os.SEEK_SET)
         return self._add_whole(fd, size)
 
     def _add_small(self, object_id: ObjectId, data: BytesLike) -> None:
@@ -149,7 +154,7 @@ class ObjectWriter:
 
     # large files: chunks
 
-    def _add_chunked(self, fd: int, size: int) -> Digest:
+    def _add_chunked(self, fd: int, size: int) -> Digest | None:
         from mlstore.objects.chunker import cut, map_ordered
 
         digester = digester_for(self._format, size)
@@ -160,7 +165,7 @@ class ObjectWriter:
                 yield chunk
 
         parts: list[Part] = []
-        workers = os.cpu_count() or 1
+        workers = min(_MOST_WORKERS, os.cpu_count() or 1)
         with ThreadPoolExecutor(workers) as pool:
             for chunk_id, stored, length, compressed in map_ordered(
                 self._prepare, cut(tapped()), pool, 2 * workers
@@ -168,19 +173,14 @@ class ObjectWriter:
                 self._add_chunk(chunk_id, stored, length, compressed)
                 parts.append(Part(chunk_id, 0, length))
         digest = digester.digest()
-        self._add_recipe(digest, parts)
-        return digest
+        return digest if self._add_recipe(digest, parts) else None
 
     def _prepare(self, data: bytes) -> tuple[ObjectId, bytes, int, bool]:
         chunk_id = self._format.hash_bytes(data)
-        if self._stored_chunk(chunk_id):
+        if chunk_id in self._packed or self._database.packs.holds(chunk_id, data):
             return chunk_id, b"", len(data), False
         stored, compressed = self._compressor.try_on(data)
         return chunk_id, bytes(stored), len(data), compressed
-
-    def _stored_chunk(self, chunk_id: ObjectId) -> bool:
-        """Whether a chunk need not be written: where the store has it, its stored bytes are checked."""
-        return chunk_id in self._packed or self._database.packs.holds(chunk_id)
 
     def _add_chunk(self, chunk_id: ObjectId, stored: BytesLike, length: int, compressed: bool) -> None:
         if chunk_id in self._packed or (length and not len(stored)):
@@ -188,29 +188,40 @@ class ObjectWriter:
         self._builder().add(chunk_id, stored, size=length, compressed=compressed, kind=EntryKind.CHUNK)
         self._packed.add(chunk_id)
 
-    def _add_recipe(self, digest: Digest, parts: list[Part]) -> None:
+    def _add_recipe(self, digest: Digest, parts: list[Part]) -> bool:
+        """Add an object as a recipe; False when it has to be a file of its own.
+
+        That is so where damaged bytes stand under its id (a loose copy is looked at before any pack),
+        and where it has too many parts.
+        """
         if self._have(digest.id):
-            return
+            return True
+        if digest.id in self._damaged or len(parts) > MOST_PARTS:
+            return False
         stored, compressed = self._compressor.try_on(encode_recipe(parts))
         self._builder().add(digest.id, stored, size=digest.size, compressed=compressed, kind=EntryKind.RECIPE)
+        self._packed.add(digest.id)
+        return True
 
     # large files: against a previous version
 
-    @contextmanager
-    def _base(self, object_id: ObjectId) -> Iterator[Source | None]:
+    def _add_against(self, fd: int, size: int, base_id: ObjectId) -> Digest | None:
+        """Add a file as ranges of a previous version and what is new; None where that does not pay."""
         try:
-            source = self._database.open_source(object_id)
+            source = self._database.open_source(base_id)
         except (CorruptError, NotFoundError):
-            yield None
-            return
+            return None
         try:
-            yield source
+            return self._compare(fd, size, base_id, source) if source.size >= _BASE_FROM else None
+        except CorruptError:
+            return None  # the previous version is damaged: nothing may rest on it
         finally:
             source.close()
 
-    def _add_against(self, fd: int, size: int, base_id: ObjectId, source: Source) -> Digest:
+    def _compare(self, fd: int, size: int, base_id: ObjectId, source: Source) -> Digest | None:
         from mlstore.objects.delta import base_of, find_delta, literal_bytes
 
+        start = os.lseek(fd, 0, os.SEEK_CUR)
         digester = digester_for(self._format, size)
         prefix, equal = 0, True
         for chunk in read_chunks(fd, size):
@@ -222,25 +233,25 @@ class ObjectWriter:
         digest = digester.digest()
         if self._have(digest.id):
             return digest
+        if digest.id in self._damaged:
+            return None
         parts = source.parts if isinstance(source, RecipeSource) else None
         base = base_of(base_id, source.size, source.read_at, parts)
 
         def read_at(offset: int, length: int) -> bytes:
-            return os.pread(fd, length, offset)
+            return os.pread(fd, length, start + offset)
 
         pieces = find_delta(base, read_at, digest.size, min(prefix, base.size))
         # Every range was compared with the new bytes themselves: a damaged base cannot spread here.
         if 2 * literal_bytes(pieces) > digest.size:
-            os.lseek(fd, 0, os.SEEK_SET)
-            return self._add_whole(fd, size)
+            return None
         recipe: list[Part] = []
         for piece in pieces:
             if isinstance(piece, Part):
                 recipe.append(piece)
             else:
-                recipe += self._add_literal(fd, piece.offset, piece.length)
-        self._add_recipe(digest, recipe)
-        return digest
+                recipe += self._add_literal(fd, start + piece.offset, piece.length)
+        return digest if self._add_recipe(digest, recipe) else None
 
     def _add_literal(self, fd: int, offset: int, length: int) -> Iterator[Part]:
         while length:
@@ -315,7 +326,7 @@ class ObjectWriter:
         """Whether the file that already has a final name is damaged."""
         try:
             if path.suffix == ".pack":
-                Pack(path, self._format.name).check_index()
+                Pack(path, self._format.name).check()
             else:
                 self._database.check(ObjectId(path.parent.name + path.name))
         except (CorruptError, NotFoundError):

@@ -41,6 +41,13 @@ class PackBuilder:
         entry = self._entries.get(object_id)
         return entry is not None and entry.kind != EntryKind.CHUNK
 
+    def agrees(self, entry: PackEntry) -> bool:
+        """Whether *entry*, proved by its own hash unless it is a recipe, may stand for one that is here."""
+        known = self._entries.get(entry.id)
+        if known is None or EntryKind.RECIPE not in (known.kind, entry.kind):
+            return True
+        return known.kind == entry.kind and known.checksum == entry.checksum and known.size == entry.size
+
     @property
     def size(self) -> int:
         """Bytes so far, the index not counted."""

@@ -46,8 +46,9 @@ FAN_OUT: Final = struct.Struct("<256I")
 ID_SIZE: Final = 32
 ROW: Final = struct.Struct("<QIQBB2x8s")
 FOOTER: Final = struct.Struct("<QQ16s8s8x8s")
-STORED_LIMIT: Final = 0xFFFFFFFF
-COUNT_LIMIT: Final = 1 << 31
+COUNT_LIMIT: Final = 1 << 28
+ENTRY_LIMIT: Final = 64 << 20
+"""No entry's stored bytes are more, nor what they decompress to: a bound on what a pack can make us hold."""
 
 
 class EntryKind(IntEnum):
@@ -120,9 +121,10 @@ def decode_footer(name: str, header: bytes, footer: bytes, size: int, format_nam
         raise corrupt(name, "it does not begin like a pack of this repository")
     if len(footer) != FOOTER.size:
         raise corrupt(name, "it is too short")
-    count, index_offset, checksum, guard, magic = FOOTER.unpack(footer)
+    count, index_offset, checksum, _, _ = FOOTER.unpack(footer)
     guarded = header + struct.pack("<QQ16s", count, index_offset, checksum)
-    if magic != END_MAGIC or guard != xxhash.xxh3_64_digest(guarded):
+    canonical = FOOTER.pack(count, index_offset, checksum, xxhash.xxh3_64_digest(guarded), END_MAGIC)
+    if footer != canonical:
         raise corrupt(name, "its footer is damaged")
     found = Footer(count, index_offset, checksum)
     if count > COUNT_LIMIT or index_offset < HEADER_SIZE:
@@ -137,12 +139,12 @@ def decode_row(name: str, object_id: ObjectId, row: bytes, index_offset: int) ->
     offset, stored, size, encoding, kind, checksum = ROW.unpack(row)
     if encoding > 1 or kind > EntryKind.CHUNK or size >= 1 << 63:
         raise corrupt(name, "an entry is of an unknown kind")
-    if (
-        offset < HEADER_SIZE
-        or offset + stored > index_offset
-        or (not encoding and kind != 1 and stored != size)
-    ):
+    if offset < HEADER_SIZE or offset + stored > index_offset:
         raise corrupt(name, "an entry points outside of it")
+    if stored > ENTRY_LIMIT or (kind != EntryKind.RECIPE and size > ENTRY_LIMIT):
+        raise corrupt(name, "an entry is too large")
+    if not encoding and kind != EntryKind.RECIPE and stored != size:
+        raise corrupt(name, "an entry has two sizes")
     return PackEntry(object_id, offset, stored, size, bool(encoding), EntryKind(kind), checksum)
 
 
