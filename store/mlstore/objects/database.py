@@ -104,7 +104,7 @@ class ObjectDatabase:
         fd = self.loose.open_if_there(object_id)
         if fd is not None:
             return LooseSource(fd, self.loose.path(object_id))
-        found = self.packs.find(object_id)
+        found = self.packs.find_part(object_id)
         if found is None:
             raise self._not_found(object_id)
         if found[1].kind == EntryKind.RECIPE:

@@ -94,16 +94,21 @@ class PackFolder:
         self._seen = None
 
     def find(self, object_id: ObjectId, *, again: bool = True) -> tuple[Pack, PackEntry] | None:
-        """Give where *object_id* is, None when no pack holds it.
+        """Give where *object_id* is, None when no pack holds it; a chunk only where there is no object.
 
-        *again* looks at the folder once more before it says so: another process may have added a pack.
+        *again* looks at the folder once more before it says that there is no object: another process may
+        have added a pack.
         """
         if self._seen is None:
             self._refresh()
         found = self._find(object_id)
-        if found is None and again and self._refresh():
+        if (found is None or found[1].kind == EntryKind.CHUNK) and again and self._refresh():
             found = self._find(object_id)
         return found
+
+    def find_part(self, object_id: ObjectId) -> tuple[Pack, PackEntry] | None:
+        """As ``find``, for a recipe's part: a chunk is as good as an object."""
+        return self.find(object_id, again=False) or self.find(object_id)
 
     def _find(self, object_id: ObjectId) -> tuple[Pack, PackEntry] | None:
         best: tuple[Pack, PackEntry] | None = None
