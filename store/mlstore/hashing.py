@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NewType, Protocol, TypeAlias
+from typing import NamedTuple, NewType, Protocol, TypeAlias
 
 import blake3
 import xxhash
@@ -115,8 +115,7 @@ def object_format(name: str) -> ObjectFormat:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(NamedTuple):
     """What one pass over some bytes gives: id, size in bytes, and 16 bytes of xxh3-128."""
 
     id: ObjectId

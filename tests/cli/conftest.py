@@ -116,9 +116,11 @@ def outside(tmp_path: Path, identity: None) -> Cli:
 
 
 @pytest.fixture
-def cli(outside: Cli) -> Cli:
-    """An empty repository."""
+def cli(outside: Cli, request: pytest.FixtureRequest) -> Cli:
+    """An empty repository; its small objects are packed, unless the test asks for "loose" ones."""
     outside("init", "-q")
+    packed = getattr(request, "param", "packed") == "packed"
+    outside("config", "core.pack", "true" if packed else "false")
     return outside
 
 

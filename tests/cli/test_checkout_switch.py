@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tests import stored
 
 
 @pytest.fixture
@@ -142,11 +143,10 @@ def test_a_branch_wins_over_a_file_of_its_name(history):
     assert history("checkout", "data").err == "Switched to branch 'data'\n"
 
 
+@pytest.mark.parametrize("cli", ["packed", "loose"], indirect=True)
 def test_checkout_of_a_corrupt_object_changes_nothing(forked):
     blob = forked("rev-parse", "side:a.txt").out.strip()
-    path = forked.root / ".mlstore/objects" / blob[:2] / blob[2:]
-    path.chmod(0o644)
-    path.write_bytes(b"edis\n")
+    stored.replace(forked.root / ".mlstore", blob, b"edis\n")
     assert f"'{blob}' is corrupt" in forked("checkout", "side", status=3).err
     assert forked.read("a.txt") == "1\n2\n"
     assert forked("status", "-sb").out == "## main\n"

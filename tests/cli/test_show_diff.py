@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tests import stored
 
 
 def test_show_head_is_a_commit_with_its_patch(history):
@@ -47,11 +48,10 @@ def test_show_as_json(history):
     assert blob["size"] == 4
 
 
+@pytest.mark.parametrize("cli", ["packed", "loose"], indirect=True)
 def test_a_corrupt_blob_is_never_shown(history):
     blob = history("rev-parse", "HEAD:a.txt").out.strip()
-    path = history.root / ".mlstore/objects" / blob[:2] / blob[2:]
-    path.chmod(0o644)
-    path.write_bytes(b"1\n3\n")
+    stored.replace(history.root / ".mlstore", blob, b"1\n3\n")
     for args in (("show", "HEAD:a.txt"), ("cat-file", "blob", blob), ("cat-file", "-e", blob)):
         done = history(*args, status=3)
         assert done.raw == b""

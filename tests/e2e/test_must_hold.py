@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import blake3
 import pytest
+from tests import stored
 from tests.support import environment, run_mlstore
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ CLEAN = 'open("clean.csv", "w").writelines(line[:8] + "\\n" for line in open("ra
 FIT = 'open("model.json", "w").write(str(sum(map(float, open("clean.csv")))))'
 
 
-def make(folder: Path, *, seed: str = "7", rows: int = 20) -> Path:
+def make(folder: Path, *, seed: str = "7", rows: int = 20, pack: bool = True) -> Path:
     """A small pipeline; `seed` is the text of an expression, None draws without one."""
     folder.mkdir(parents=True)
     (folder / "mlstore.toml").write_text(MANIFEST)
@@ -54,6 +55,7 @@ def make(folder: Path, *, seed: str = "7", rows: int = 20) -> Path:
     (folder / "clean.py").write_text(CLEAN)
     (folder / "fit.py").write_text(FIT)
     run(folder, "init")
+    run(folder, "config", "core.pack", "true" if pack else "false")
     run(folder, "run")
     return folder
 
@@ -71,8 +73,8 @@ def run_json(folder: Path, *args: str, status: int = 0) -> dict[str, Any]:
 
 
 @pytest.fixture
-def golden(tmp_path: Path) -> Path:
-    folder = make(tmp_path / "golden")
+def golden(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    folder = make(tmp_path / "golden", pack=getattr(request, "param", "packed") == "packed")
     run(folder, "tag", "--golden")
     return folder
 
@@ -170,29 +172,29 @@ def test_another_date_breaks_nothing(golden: Path) -> None:
 
 # 4: damage
 
+EITHER = pytest.mark.parametrize("golden", ["packed", "loose"], indirect=True)
 
-def test_a_flipped_bit_in_any_loose_object_is_found_by_verify_and_fsck(golden: Path) -> None:
-    objects = sorted(path for path in (golden / ".mlstore/objects").rglob("*") if path.is_file())
+
+@EITHER
+def test_a_flipped_bit_in_any_object_is_found_by_verify_and_fsck(golden: Path) -> None:
+    objects = stored.object_ids(golden / ".mlstore")
     assert len(objects) > 12
-    for path in objects:
-        good = path.read_bytes()
-        path.chmod(0o644)
-        path.write_bytes(bytes([good[0] ^ 1]) + good[1:])
-        object_id = path.parent.name + path.name
+    for object_id in objects:
+        place = stored.find(golden / ".mlstore", object_id)
+        place.flip()
         for command in ("verify", "fsck"):
             value = run_json(golden, command, status=3)
             named = [finding for finding in value["findings"] if finding["expected"] == object_id]
             assert named, f"{command} does not name {object_id}"
-        path.write_bytes(good)
+        place.flip()
     assert run_json(golden, "fsck")["ok"]
 
 
+@EITHER
 def test_a_damaged_object_names_paths_and_commits_and_is_never_checked_out(golden: Path) -> None:
     chain = run_json(golden, "chain")["stages"]
     object_id = chain[2]["outputs"]["model.json"]
-    path = golden / ".mlstore/objects" / object_id[:2] / object_id[2:]
-    path.chmod(0o644)
-    path.write_bytes(b"9" + path.read_bytes()[1:])
+    stored.find(golden / ".mlstore", object_id).flip()
     (finding,) = run_json(golden, "fsck", status=3)["findings"]
     assert finding["path"] == "model.json"
     assert any("model.json" in line and chain[2]["commit"][:10] in line for line in finding["details"])

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests import stored
+from tests.packformat import read_object
 from tests.support import FIXTURES, run_mlstore
 
 SEED = FIXTURES / "pipelines" / "seed"
@@ -386,9 +388,8 @@ def test_a_chain_kept_beside_its_data_cannot_be_moved_behind_the_back_of_the_loc
 
 def test_a_damaged_block_is_found(current: Path) -> None:
     name = chain(current)[1]["commit"]
-    path = current / ".mlstore" / "objects" / name[:2] / name[2:]
-    path.chmod(0o644)
-    path.write_bytes(path.read_bytes().replace(b"clean", b"cleam", 1))
+    block = read_object(current / ".mlstore" / "objects", name)
+    stored.replace(current / ".mlstore", name, block.replace(b"clean", b"cleam", 1))
     status, report = verify(current, "--against", "golden")
     assert status == 3
     assert name in text_of(errors(report)[0])

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import stored
 from tests.support import FIXTURES, environment, run_mlstore
 
 if TYPE_CHECKING:
@@ -133,9 +134,8 @@ def test_a_damaged_model_is_healed_as_the_hint_says(current: Path) -> None:
 
 def test_a_damaged_object_is_healed_by_adding_the_good_file_again(current: Path) -> None:
     name = ok(current, "rev-parse", "golden:data/train.csv").strip()
-    stored = current / ".mlstore" / "objects" / name[:2] / name[2:]
-    stored.chmod(0o644)
-    stored.write_bytes(stored.read_bytes().replace(b",", b";", 1))
+    place = stored.find(current / ".mlstore", name)
+    place.flip(place.length // 2)
     told = run_mlstore(["verify", "--against", "golden"], current)
     assert told.returncode == 3
     assert "data/train.csv" in told.stdout

@@ -18,9 +18,10 @@ MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
-    """An empty repository."""
-    return Work(fast_repository(tmp_path / "work"))
+def work(tmp_path: Path, request: pytest.FixtureRequest) -> Work:
+    """An empty repository; its small objects are packed, unless the test asks for "loose" ones."""
+    pack = getattr(request, "param", "packed") == "packed"
+    return Work(fast_repository(tmp_path / "work", pack=pack))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests import stored
+
 from mlstore.history import record_commit, reset, resolve_commit, switch
 from mlstore.index import Index
 from mlstore.model import Person, StageRecord, format_time
@@ -23,12 +25,12 @@ EPOCH = 1768577088  # 2026-01-16T15:24:48Z
 MOMENT = format_time(EPOCH)
 
 
-def fast_repository(root: Path, object_format: str = "blake3") -> Repository:
+def fast_repository(root: Path, object_format: str = "blake3", *, pack: bool = True) -> Repository:
     """A repository that does not wait for the disk; only tests about durability do."""
     root.mkdir(parents=True, exist_ok=True)
     Repository.init(root, object_format)
     with (root / ".mlstore" / "config").open("a") as config:
-        config.write("fsync = false\n")
+        config.write(f"fsync = false\npack = {str(pack).lower()}\n")
     return Repository.open(root)
 
 
@@ -149,7 +151,8 @@ class Work:
         }
 
     def object_path(self, object_id: str) -> Path:
-        return self.repo.store / "objects" / object_id[:2] / object_id[2:]
+        """Where a loose copy of the object lies, or would lie."""
+        return stored.loose_path(self.repo.store, object_id)
 
     def settle(self) -> None:
         """Wait until a new file would be dated after all of ours: a tick of the clock, milliseconds."""
@@ -157,18 +160,21 @@ class Work:
         probe = self.root.parent / "clock"
         while True:
             probe.write_bytes(b"x")
-            if min(content._clock(), probe.stat().st_mtime_ns) > newest:
+            if min(content.clock(), probe.stat().st_mtime_ns) > newest:
                 return
             time.sleep(0.002)
 
-    def damage(self, object_id: str, data: bytes | None = None) -> Path:
-        """Flip the first byte of an object, or make it hold DATA."""
-        path = self.object_path(object_id)
-        old = path.read_bytes()
-        path.chmod(0o644)
-        path.write_bytes(data if data is not None else bytes([old[0] ^ 1]) + old[1:])
-        path.chmod(0o444)
-        return path
+    def damage(self, object_id: str, data: bytes | None = None) -> None:
+        """Flip the first byte of an object, or make it hold DATA, wherever it lies."""
+        if data is None:
+            stored.find(self.repo.store, object_id).flip()
+        else:
+            stored.replace(self.repo.store, object_id, data)
+        self.repo = Repository.open(self.root)
+
+    def remove_object(self, object_id: str) -> None:
+        stored.remove(self.repo.store, object_id)
+        self.repo = Repository.open(self.root)
 
     def everything(self) -> tuple[object, ...]:
         """All that a refused command has to leave alone: worktree, refs, and what the index says."""

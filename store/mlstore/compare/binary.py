@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mlstore.hashing import BytesLike
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -15,9 +17,7 @@ class Difference:
     new: int | None
 
 
-def first_difference(
-    old: Iterable[bytes | memoryview], new: Iterable[bytes | memoryview]
-) -> Difference | None:
+def first_difference(old: Iterable[BytesLike], new: Iterable[BytesLike]) -> Difference | None:
     """Give where the concatenations of two sequences of chunks first differ, None when they are equal."""
     left, right = _Reader(old), _Reader(new)
     offset = 0
@@ -49,8 +49,8 @@ def _first(one: memoryview, other: memoryview) -> int:
 
 
 class _Reader:
-    def __init__(self, chunks: Iterable[bytes | memoryview]) -> None:
-        self._chunks: Iterator[bytes | memoryview] = iter(chunks)
+    def __init__(self, chunks: Iterable[BytesLike]) -> None:
+        self._chunks: Iterator[BytesLike] = iter(chunks)
         self._rest = memoryview(b"")
 
     def peek(self) -> memoryview:

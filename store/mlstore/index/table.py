@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from mlstore.hashing import ObjectId
 from mlstore.model.tree import EntryKind, TreeEntry
@@ -15,8 +15,7 @@ EXECUTABLE: Final = 1
 _KINDS: tuple[EntryKind, ...] = ("file", "executable")
 
 
-@dataclass(frozen=True, slots=True)
-class StatData:
+class StatData(NamedTuple):
     """What ``stat`` said of a file when it was last hashed: times in ns, size in bytes."""
 
     mtime_ns: int
@@ -30,8 +29,7 @@ class StatData:
         return cls(status.st_mtime_ns, status.st_ctime_ns, status.st_ino & 0x7FFFFFFFFFFFFFFF, status.st_size)
 
 
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """One tracked file.
 
     ``size`` (bytes) and ``checksum`` (xxh3-128, 16 bytes) are those of the content that ``id`` names.

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from mlstore.config import toml_error
 from mlstore.errors import ConfigError, InvalidPath
-from mlstore.manifest.spec import InputSpec, Manifest, StageSpec
+from mlstore.manifest.spec import InputSpec, Manifest, StageSpec, StorageSpec
 from mlstore.model.commit import STAGE_NAME
 from mlstore.model.paths import validate_path
 from mlstore.model.patterns import has_magic
@@ -17,6 +17,7 @@ MANIFEST_NAME = "mlstore.toml"
 
 _TOP_LEVEL = ("stages", "gate", "storage", "remotes")
 _STAGE_KEYS = ("command", "inputs", "outputs")
+_STORAGE_KEYS = ("chunk", "whole")
 _SHELL = ("sh", "-c")
 _KEY_PATH = re.compile(r"[^\s.#][^.#]*(\.[^.#]+)*\Z")
 
@@ -43,7 +44,20 @@ class _Reader:
         stages = self._raw.get("stages", {})
         if not isinstance(stages, dict):
             self._fail("'stages' is not a table", "write each stage as [stages.NAME]", "stages")
-        return Manifest({name: self._stage(name, value) for name, value in stages.items()}, self._raw)
+        specs = {name: self._stage(name, value) for name, value in stages.items()}
+        return Manifest(specs, self._storage(self._raw.get("storage", {})), self._raw)
+
+    def _storage(self, value: object) -> StorageSpec:
+        if not isinstance(value, dict):
+            self._fail("'storage' is not a table", "write it as [storage]", "storage")
+        for key in value:
+            if key not in _STORAGE_KEYS:
+                self._unknown(key, f"storage.{key}", _STORAGE_KEYS)
+        patterns = {
+            key: tuple(self._pattern(text, f"storage.{key}") for text in self._texts(value, "storage", key))
+            for key in _STORAGE_KEYS
+        }
+        return StorageSpec(**patterns)
 
     def _stage(self, name: str, value: object) -> StageSpec:
         where = f"stages.{name}"

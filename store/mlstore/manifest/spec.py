@@ -48,9 +48,36 @@ class StageSpec:
         return self.command[2] if self.shell else shlex.join(self.command)
 
 
+DATA_SUFFIXES = frozenset(
+    {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".log", ".xml", ".svm"}
+    | {".parquet", ".feather", ".arrow", ".npy", ".sqlite", ".db", ".tar", ".h5", ".hdf5"}
+)
+"""Formats of which later versions tend to share content: large ones are stored in chunks."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSpec:
+    """How large files are kept: patterns of those to cut into chunks, and of those to keep whole.
+
+    What no pattern names goes by its suffix (``DATA_SUFFIXES`` in chunks, anything else whole).
+    """
+
+    chunk: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+
+    def is_chunked(self, path: str) -> bool:
+        """Whether a large file at *path* is to be cut into chunks."""
+        if any(matches(pattern, path) for pattern in self.whole):
+            return False
+        if any(matches(pattern, path) for pattern in self.chunk):
+            return True
+        return "." + path.rpartition(".")[2].lower() in DATA_SUFFIXES
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All of ``mlstore.toml``: the stages in the order of the file, and the raw tables."""
+    """All of ``mlstore.toml``: the stages in the order of the file, storage, and the raw tables."""
 
     stages: dict[str, StageSpec] = field(default_factory=dict)
+    storage: StorageSpec = field(default_factory=StorageSpec)
     raw: dict[str, Any] = field(default_factory=dict)

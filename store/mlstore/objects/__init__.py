@@ -4,6 +4,6 @@ Callers see ``ObjectDatabase`` and ``ObjectWriter`` only; how bytes lie on disk 
 """
 
 from mlstore.objects.database import ObjectDatabase
-from mlstore.objects.writer import ObjectWriter
+from mlstore.objects.writer import SMALL, ObjectWriter
 
-__all__ = ["ObjectDatabase", "ObjectWriter"]
+__all__ = ["SMALL", "ObjectDatabase", "ObjectWriter"]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from mlstore.durable import storage_errors
-from mlstore.errors import CorruptObject, DecodeError
-from mlstore.hashing import (
-    Digest,
-    ObjectFormat,
-    ObjectId,
-    digester_for,
-    hash_fd,
-    read_chunks,
+from mlstore.errors import (
+    CorruptError,
+    CorruptFile,
+    CorruptObject,
+    DecodeError,
+    MlstoreError,
+    StorageError,
 )
+from mlstore.hashing import BytesLike, Digest, ObjectFormat, ObjectId, digest_bytes, digester_for
 from mlstore.model import Commit, Tag, Tree, decode_commit, decode_tag, decode_tree
-from mlstore.objects.loose import LooseObjects
+from mlstore.objects.loose import LooseObjects, missing
+from mlstore.objects.pack import EntryKind, Pack, PackEntry, PackFolder
+from mlstore.objects.source import LooseSource, PackedSource, RecipeSource, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,39 +43,97 @@ class ObjectDatabase:
 
     Reading raises ``ObjectNotFound`` or ``CorruptObject`` (both name the id); ``stream`` raises
     the latter after its last chunk, so a caller must not act on the bytes before the end. Decoded
-    commits and trees are kept in a bounded cache.
+    commits and trees are kept in a bounded cache. Where an object is both loose and in a pack, the
+    loose one is read: that is where a healed copy goes. *pack* False keeps every object loose.
     """
 
-    def __init__(self, root: Path, fmt: ObjectFormat, *, scratch: Path, fsync: bool = True) -> None:
+    def __init__(
+        self, root: Path, fmt: ObjectFormat, *, scratch: Path, fsync: bool = True, pack: bool = True
+    ) -> None:
         self.format = fmt
         self.fsync = fsync
+        self._pack = pack
         self._scratch = scratch
-        self._loose = LooseObjects(root)
+        self.loose = LooseObjects(root)
+        self.packs = PackFolder(root / "pack", fmt)
         self._decoded: OrderedDict[tuple[str, ObjectId], object] = OrderedDict()
+        self._sound_indexes: set[str] = set()
 
     def __contains__(self, object_id: ObjectId) -> bool:
-        return self._loose.contains(object_id)
+        return self.loose.contains(object_id) or self._find_packed(object_id) is not None
+
+    def _find_packed(self, object_id: ObjectId) -> PackEntry | None:
+        """Give the entry of a packed object: a chunk is none."""
+        found = self.packs.find(object_id)
+        return found[1] if found is not None and found[1].kind != EntryKind.CHUNK else None
 
     def size(self, object_id: ObjectId) -> int:
         """Give the object's size in bytes, without reading it."""
-        return self._loose.size(object_id)
+        size = self.loose.size_if_there(object_id)
+        if size is not None:
+            return size
+        entry = self._find_packed(object_id)
+        if entry is None:
+            raise self._not_found(object_id)
+        return entry.size
 
-    def stream(self, object_id: ObjectId) -> Iterator[memoryview]:
+    def open_source(self, object_id: ObjectId) -> Source:
+        """Give the object's raw bytes, unproved; close it after use. For whoever hashes them himself."""
+        fd = self.loose.open_if_there(object_id)
+        if fd is not None:
+            return LooseSource(fd, self.loose.path(object_id))
+        entry = self._find_packed(object_id)
+        if entry is None:
+            raise self._not_found(object_id)
+        if entry.kind == EntryKind.RECIPE:
+            return self._open_recipe(object_id)
+        return PackedSource(self.packs, entry)
+
+    def _open_recipe(self, object_id: ObjectId) -> Source:
+        error: CorruptError | None = None
+        for pack, entry in self.packs.copies(object_id):
+            if entry.kind == EntryKind.RECIPE:
+                try:
+                    return RecipeSource(object_id, pack, entry, self._open_part)
+                except CorruptError as exc:
+                    error = exc
+        raise error or self._not_found(object_id)
+
+    def _open_part(self, object_id: ObjectId) -> Source:
+        """Give the bytes of a recipe's part: a chunk, or an object that is no recipe itself."""
+        fd = self.loose.open_if_there(object_id)
+        if fd is not None:
+            return LooseSource(fd, self.loose.path(object_id))
+        found = self.packs.find_part(object_id)
+        if found is None:
+            raise self._not_found(object_id)
+        if found[1].kind == EntryKind.RECIPE:
+            raise CorruptObject(f"object '{object_id}' is a recipe and part of one", id=object_id)
+        return PackedSource(self.packs, found[1])
+
+    def _not_found(self, object_id: ObjectId) -> MlstoreError:
+        """Give the error for an object that is nowhere: a damaged pack may be why."""
+        for name, exc in self.packs.broken.items():
+            return _lost(object_id, name, exc)
+        for pack in self.packs.packs():
+            if pack.name not in self._sound_indexes:
+                try:
+                    pack.check_index()
+                except CorruptFile as exc:
+                    return _lost(object_id, pack.name, exc)
+                self._sound_indexes.add(pack.name)
+        return missing(object_id)
+
+    def stream(self, object_id: ObjectId) -> Iterator[BytesLike]:
         """Give the object's bytes chunk by chunk (each valid until the next), verified at the end."""
-        fd = self._loose.open(object_id)
+        source = self.open_source(object_id)
         try:
-            size = os.fstat(fd).st_size
-            digester = digester_for(self.format, size)
-            chunks = read_chunks(fd, size)
-            while True:
-                with storage_errors(f"object {object_id}"):
-                    chunk = next(chunks, None)
-                if chunk is None:
-                    break
+            digester = digester_for(self.format, source.size)
+            for chunk in source.chunks():
                 digester.update(chunk)
                 yield chunk
         finally:
-            os.close(fd)
+            source.close()
         self._require(object_id, digester.digest())
 
     def read(self, object_id: ObjectId) -> bytes:
@@ -83,12 +142,14 @@ class ObjectDatabase:
 
     def check(self, object_id: ObjectId) -> Digest:
         """Hash the stored bytes anew; raises ``CorruptObject`` when they are not what the id says."""
-        fd = self._loose.open(object_id)
+        source = self.open_source(object_id)
         try:
-            with storage_errors(f"object {object_id}"):
-                digest = hash_fd(self.format, fd)
+            digester = digester_for(self.format, source.size)
+            for chunk in source.chunks():
+                digester.update(chunk)
         finally:
-            os.close(fd)
+            source.close()
+        digest = digester.digest()
         self._require(object_id, digest)
         return digest
 
@@ -107,12 +168,11 @@ class ObjectDatabase:
         A blob that holds the exact bytes of a tree has the tree's id and is that tree: identical
         bytes are one object.
         """
-        fd = self._loose.open(object_id)
+        source = self.open_source(object_id)
         try:
-            with storage_errors(f"object {object_id}"):
-                start = os.read(fd, _LONGEST_HEADER)
+            start = source.read_at(0, _LONGEST_HEADER)
         finally:
-            os.close(fd)
+            source.close()
         return next((kind for header, kind in _HEADERS.items() if start.startswith(header)), "blob")
 
     def read_tree(self, object_id: ObjectId) -> Tree:
@@ -144,16 +204,24 @@ class ObjectDatabase:
         return value
 
     def ids(self) -> Iterator[ObjectId]:
-        """Give every id that has bytes in the store, in order."""
-        return self._loose.ids()
+        """Give every id that has bytes in the store, each once, in order. Chunks are no objects."""
+        packed = {entry.id for _, entry in self.packs.entries() if entry.kind != EntryKind.CHUNK}
+        if not packed:
+            yield from self.loose.ids()
+            return
+        packed.update(self.loose.ids())
+        yield from sorted(packed)
 
     def with_prefix(self, prefix: str) -> list[ObjectId]:
         """Give the ids that begin with *prefix* (lowercase hex digits), in order."""
-        return list(self._loose.ids(prefix))
+        found = set(self.loose.ids(prefix))
+        found.update(entry.id for entry in self.packs.with_prefix(prefix) if entry.kind != EntryKind.CHUNK)
+        return sorted(found)
 
     def strangers(self) -> Iterator[Path]:
         """Give the files under the objects' folder that are no objects."""
-        return self._loose.strangers()
+        yield from self.loose.strangers()
+        yield from self.packs.strangers()
 
     @contextmanager
     def transaction(self) -> Iterator[ObjectWriter]:
@@ -163,9 +231,80 @@ class ObjectDatabase:
         """
         from mlstore.objects.writer import ObjectWriter
 
-        writer = ObjectWriter(self._loose, self.format, scratch=self._scratch, fsync=self.fsync)
+        writer = ObjectWriter(self, scratch=self._scratch, fsync=self.fsync, pack=self._pack)
         try:
             yield writer
-            writer.publish()
+            packed = writer.publish()
         finally:
             writer.close()
+        if packed:
+            self._consolidate()
+
+    def _consolidate(self) -> None:
+        """Merge small packs when there are too many; that it cannot be done now is no failure."""
+        from mlstore.objects.pack.consolidate import consolidate
+
+        with contextlib.suppress(StorageError, CorruptError):
+            consolidate(
+                self.packs,
+                self.format,
+                scratch=self._scratch,
+                lock=self._scratch.parent / "locks" / "packs",
+                fsync=self.fsync,
+            )
+
+    def check_packs(self) -> Iterator[PackCheck]:
+        """Check every pack's index, and the copies of objects that are not read because there is another."""
+        first: dict[ObjectId, Pack] = {}
+        loose = set(self.loose.ids())
+        told = set()
+        for pack in self.packs.packs():
+            told.add(pack.name)
+            try:
+                pack.check_index()
+                entries = list(pack.entries())
+            except CorruptError as exc:
+                yield PackCheck(pack.name, exc)
+                continue
+            spares: list[CorruptError] = []
+            for entry in entries:
+                other = first.setdefault(entry.id, pack)
+                if other is not pack or entry.id in loose:
+                    spares += _damage_in(entry.id, {other, pack})
+            yield PackCheck(
+                pack.name, None, [entry.id for entry in entries if entry.kind == EntryKind.CHUNK], spares
+            )
+        for name, error in sorted(self.packs.broken.items()):
+            if name not in told:
+                yield PackCheck(name, error)
+
+    def check_chunk(self, chunk_id: ObjectId) -> int:
+        """Hash a chunk's bytes anew and give their number; raises ``CorruptObject``."""
+        data = self.packs.read(chunk_id)
+        self._require(chunk_id, digest_bytes(self.format, data))
+        return len(data)
+
+
+def _lost(object_id: ObjectId, name: str, exc: CorruptFile) -> CorruptObject:
+    return CorruptObject(
+        f"object '{object_id}' cannot be found, and {exc.message}", hint=exc.hint, id=object_id, pack=name
+    )
+
+
+class PackCheck(NamedTuple):
+    """What a look at one pack gave: damage to all of it, its chunks, and damage to copies nobody reads."""
+
+    name: str
+    error: CorruptError | None
+    chunks: Sequence[ObjectId] = ()
+    spares: Sequence[CorruptError] = ()
+
+
+def _damage_in(object_id: ObjectId, packs: Iterable[Pack]) -> Iterator[CorruptError]:
+    for pack in packs:
+        try:
+            entry = pack.find(object_id)
+            if entry is not None:
+                pack.read(entry)
+        except CorruptError as exc:
+            yield exc

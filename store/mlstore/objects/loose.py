@@ -25,6 +25,10 @@ class LooseObjects:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._base = f"{root}{os.sep}"
+
+    def _place(self, object_id: ObjectId) -> str:
+        return f"{self._base}{object_id[:2]}{os.sep}{object_id[2:]}"
 
     def path(self, object_id: ObjectId) -> Path:
         """Where the object stands, or would stand."""
@@ -32,14 +36,14 @@ class LooseObjects:
 
     def contains(self, object_id: ObjectId) -> bool:
         """Whether there is a file for the object; says nothing about its bytes."""
-        return os.path.lexists(self.path(object_id))
+        return os.path.lexists(self._place(object_id))
 
     def open(self, object_id: ObjectId) -> int:
         """Give a descriptor open for reading.
 
         Raises ``ObjectNotFound``, or ``CorruptObject`` for what is no regular file: links are not followed.
         """
-        path = self.path(object_id)
+        path = self._place(object_id)
         try:
             fd = os.open(path, _READ)
         except (FileNotFoundError, NotADirectoryError):
@@ -53,12 +57,19 @@ class LooseObjects:
             raise _no_file(object_id)
         return fd
 
-    def size(self, object_id: ObjectId) -> int:
-        """Give the number of bytes on disk; raises ``ObjectNotFound``."""
+    def open_if_there(self, object_id: ObjectId) -> int | None:
+        """As ``open``, but None for an object that is not here."""
         try:
-            return os.lstat(self.path(object_id)).st_size
+            return self.open(object_id)
+        except ObjectNotFound:
+            return None
+
+    def size_if_there(self, object_id: ObjectId) -> int | None:
+        """Give the number of bytes on disk, None for an object that is not here."""
+        try:
+            return os.lstat(self._place(object_id)).st_size
         except (FileNotFoundError, NotADirectoryError):
-            raise missing(object_id) from None
+            return None
 
     def ids(self, prefix: str = "") -> Iterator[ObjectId]:
         """Give the ids that begin with *prefix*, in order. Files with other names are no objects."""

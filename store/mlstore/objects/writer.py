@@ -1,29 +1,48 @@
-"""The facade for writing: one transaction of new objects."""
+"""The facade for writing: one transaction of new objects.
+
+Small objects go into one pack, as they are read. Large opaque files stay whole, each a loose file (so
+that ``b3sum`` checks it and the file system can share its blocks), or become a recipe over their previous
+version. Large data files are cut into chunks, compressed where that pays. None of it shows in an id.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from mlstore.durable import StagedFile, Staging, storage_errors
-from mlstore.errors import CorruptObject
+from mlstore.durable import Staging, storage_errors
+from mlstore.errors import CorruptError, NotFoundError
 from mlstore.hashing import (
     BytesLike,
     Digest,
-    ObjectFormat,
     ObjectId,
     digest_bytes,
     digester_for,
-    hash_fd,
     read_chunks,
 )
 from mlstore.model import Commit, Tag, Tree, encode_commit, encode_tag, encode_tree
-from mlstore.objects.loose import LooseObjects
+from mlstore.objects.pack import EntryKind, Pack, PackBuilder
+from mlstore.objects.recipe import MOST_PARTS, Part, encode_recipe
+from mlstore.objects.source import RecipeSource, Source
 
-# Up to this size a file is read whole and hashed before anything is written: most adds of small
-# files meet an object that is there already.
-_SMALL = 1 << 20
+if TYPE_CHECKING:
+    from mlstore.objects.database import ObjectDatabase
+
+SMALL: Final = 1 << 20
+"""Objects of at most this many bytes go into packs whole."""
+
+_PACK_LIMIT: Final = 1 << 30  # a pack is closed when it is larger (bytes), and another one begun
+_BASE_FROM: Final = 4 << 20  # from this size (bytes) on a previous version is worth comparing with
+_LITERAL: Final = 1 << 20
+_MOST_WORKERS: Final = 8  # each holds a few chunks
+_COMPRESS_FROM: Final = 256
+_LEVEL: Final = 1
+_WORTH_IT: Final = 0.9
 
 
 class ObjectWriter:
@@ -33,28 +52,90 @@ class ObjectWriter:
     damaged copy is replaced by the good one.
     """
 
-    def __init__(self, loose: LooseObjects, fmt: ObjectFormat, *, scratch: Path, fsync: bool) -> None:
-        self._loose = loose
-        self._format = fmt
+    def __init__(self, database: ObjectDatabase, *, scratch: Path, fsync: bool, pack: bool = True) -> None:
+        self._database = database
+        self._may_pack = pack
+        self._format = database.format
         self._staging = Staging(scratch, fsync=fsync)
         self._pending: dict[ObjectId, Path] = {}
         self._known: set[ObjectId] = set()
+        self._packed: set[ObjectId] = set()  # in a pack of this transaction, as object or chunk
+        self._checked: set[ObjectId] = set()  # in the store, hashed in this transaction
+        self._damaged: set[ObjectId] = set()
+        self._loose_ids: set[ObjectId] | None = None
+        self._pack: PackBuilder | None = None
+        self._full: list[PackBuilder] = []
+        self._compressor = Compressor()
+        database.packs.forget()  # what is there now counts: others may have added and removed packs
+
+    # taking in
 
     def add_bytes(self, data: BytesLike) -> ObjectId:
         """Add *data* and give its id."""
         object_id = self._format.hash_bytes(data)
-        if not self._have(object_id):
-            staged = self._staging.new_file()
-            self._write(staged, object_id, [data])
+        self._add_small(object_id, data)
         return object_id
 
-    def add_fd(self, fd: int) -> Digest:
-        """Add what *fd* holds from its position to the end; memory does not grow with the file."""
+    def add_tree(self, tree: Tree) -> ObjectId:
+        """Add a tree."""
+        return self.add_bytes(encode_tree(tree))
+
+    def add_commit(self, commit: Commit) -> ObjectId:
+        """Add a commit."""
+        return self.add_bytes(encode_commit(commit))
+
+    def add_tag(self, tag: Tag) -> ObjectId:
+        """Add an annotated tag."""
+        return self.add_bytes(encode_tag(tag))
+
+    def add_fd(self, fd: int, *, chunked: bool = False, base: ObjectId | None = None) -> Digest:
+        """Add what *fd* holds from its position to the end; memory does not grow with the file.
+
+        *chunked* cuts a large file into chunks; *base* names a previous version of it, of which only
+        what differs is written where that is less.
+        """
         status = os.fstat(fd)
         regular = stat.S_ISREG(status.st_mode)
-        size = status.st_size if regular else _SMALL + 1  # a pipe does not tell how much will come
-        if size <= _SMALL:
-            return self._add_small(fd, size)
+        size = status.st_size if regular else SMALL + 1  # a pipe does not tell how much will come
+        if size <= SMALL:
+            data = _read_small(fd, size)
+            digest = digest_bytes(self._format, data)
+            self._add_small(digest.id, data)
+            return digest
+        if not (regular and self._may_pack and hasattr(os, "pread")):
+            return self._add_whole(fd, size)
+        start = os.lseek(fd, 0, os.SEEK_CUR)
+        if chunked:
+            found = self._add_chunked(fd, size)
+        else:
+            found = self._add_against(fd, size, base) if base is not None and size >= _BASE_FROM else None
+        if found is not None:
+            return found
+        os.lseek(fd, start, os.SEEK_SET)
+        return self._add_whole(fd, size)
+
+    def _add_small(self, object_id: ObjectId, data: BytesLike) -> None:
+        if self._have(object_id):
+            return
+        if len(data) > SMALL or object_id in self._damaged or not self._may_pack:
+            self._write_loose(object_id, data)  # a loose copy is looked at before any pack
+            return
+        stored, compressed = self._compressor.try_on(data)
+        self._builder().add(object_id, stored, size=len(data), compressed=compressed)
+        self._packed.add(object_id)
+
+    def _write_loose(self, object_id: ObjectId, data: BytesLike) -> None:
+        staged = self._staging.new_file()
+        try:
+            with storage_errors(staged.path):
+                staged.write(data)
+        finally:
+            staged.close()
+        self._pending[object_id] = staged.path
+
+    # large files: whole
+
+    def _add_whole(self, fd: int, size: int) -> Digest:
         staged = self._staging.new_file()
         digester = digester_for(self._format, size)
         try:
@@ -71,60 +152,233 @@ class ObjectWriter:
             self._pending[digest.id] = staged.path
         return digest
 
-    def _add_small(self, fd: int, size: int) -> Digest:
-        data = b"".join(map(bytes, read_chunks(fd, size)))
-        digest = digest_bytes(self._format, data)
-        if not self._have(digest.id):
-            self._write(self._staging.new_file(), digest.id, [data])
-        return digest
+    # large files: chunks
 
-    def add_tree(self, tree: Tree) -> ObjectId:
-        """Add a tree."""
-        return self.add_bytes(encode_tree(tree))
+    def _add_chunked(self, fd: int, size: int) -> Digest | None:
+        from mlstore.objects.chunker import cut, map_ordered
 
-    def add_commit(self, commit: Commit) -> ObjectId:
-        """Add a commit."""
-        return self.add_bytes(encode_commit(commit))
+        digester = digester_for(self._format, size)
 
-    def add_tag(self, tag: Tag) -> ObjectId:
-        """Add an annotated tag."""
-        return self.add_bytes(encode_tag(tag))
+        def tapped() -> Iterator[memoryview]:
+            for chunk in read_chunks(fd, size):
+                digester.update(chunk)
+                yield chunk
+
+        parts: list[Part] = []
+        workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+        with ThreadPoolExecutor(workers) as pool:
+            for chunk_id, stored, length, compressed in map_ordered(
+                self._prepare, cut(tapped()), pool, 2 * workers
+            ):
+                self._add_chunk(chunk_id, stored, length, compressed)
+                parts.append(Part(chunk_id, 0, length))
+        digest = digester.digest()
+        return digest if self._add_recipe(digest, parts) else None
+
+    def _prepare(self, data: bytes) -> tuple[ObjectId, bytes, int, bool]:
+        chunk_id = self._format.hash_bytes(data)
+        if chunk_id in self._packed or self._database.packs.holds(chunk_id, data):
+            return chunk_id, b"", len(data), False
+        stored, compressed = self._compressor.try_on(data)
+        return chunk_id, bytes(stored), len(data), compressed
+
+    def _add_chunk(self, chunk_id: ObjectId, stored: BytesLike, length: int, compressed: bool) -> None:
+        if chunk_id in self._packed or (length and not len(stored)):
+            return
+        self._builder().add(chunk_id, stored, size=length, compressed=compressed, kind=EntryKind.CHUNK)
+        self._packed.add(chunk_id)
+
+    def _add_recipe(self, digest: Digest, parts: list[Part]) -> bool:
+        """Add an object as a recipe; False when it has to be a file of its own.
+
+        That is so where damaged bytes stand under its id (a loose copy is looked at before any pack),
+        and where it has too many parts.
+        """
+        if self._have(digest.id):
+            return True
+        if digest.id in self._damaged or len(parts) > MOST_PARTS:
+            return False
+        stored, compressed = self._compressor.try_on(encode_recipe(parts))
+        self._builder().add(digest.id, stored, size=digest.size, compressed=compressed, kind=EntryKind.RECIPE)
+        self._packed.add(digest.id)
+        return True
+
+    # large files: against a previous version
+
+    def _add_against(self, fd: int, size: int, base_id: ObjectId) -> Digest | None:
+        """Add a file as ranges of a previous version and what is new; None where that does not pay."""
+        try:
+            source = self._database.open_source(base_id)
+        except (CorruptError, NotFoundError):
+            return None
+        try:
+            return self._compare(fd, size, base_id, source) if source.size >= _BASE_FROM else None
+        except CorruptError:
+            return None  # the previous version is damaged: nothing may rest on it
+        finally:
+            source.close()
+
+    def _compare(self, fd: int, size: int, base_id: ObjectId, source: Source) -> Digest | None:
+        from mlstore.objects.delta import base_of, find_delta, literal_bytes
+
+        start = os.lseek(fd, 0, os.SEEK_CUR)
+        digester = digester_for(self._format, size)
+        prefix, equal = 0, True
+        for chunk in read_chunks(fd, size):
+            digester.update(chunk)
+            if equal:
+                old = source.read_at(prefix, len(chunk))
+                equal = old == chunk
+                prefix += len(chunk) if equal else _common(old, chunk)
+        digest = digester.digest()
+        if self._have(digest.id):
+            return digest
+        if digest.id in self._damaged:
+            return None
+        parts = source.parts if isinstance(source, RecipeSource) else None
+        base = base_of(base_id, source.size, source.read_at, parts)
+
+        def read_at(offset: int, length: int) -> bytes:
+            return os.pread(fd, length, start + offset)
+
+        pieces = find_delta(base, read_at, digest.size, min(prefix, base.size))
+        # Every range was compared with the new bytes themselves: a damaged base cannot spread here.
+        if 2 * literal_bytes(pieces) > digest.size:
+            return None
+        recipe: list[Part] = []
+        for piece in pieces:
+            if isinstance(piece, Part):
+                recipe.append(piece)
+            else:
+                recipe += self._add_literal(fd, start + piece.offset, piece.length)
+        return digest if self._add_recipe(digest, recipe) else None
+
+    def _add_literal(self, fd: int, offset: int, length: int) -> Iterator[Part]:
+        while length:
+            data = os.pread(fd, min(_LITERAL, length), offset)
+            if not data:
+                return  # the file shrank: whoever called sees that by its stat data
+            chunk_id, stored, size, compressed = self._prepare(data)
+            self._add_chunk(chunk_id, stored, size, compressed)
+            yield Part(chunk_id, 0, size)
+            offset, length = offset + size, length - size
+
+    # what is there already
 
     def _have(self, object_id: ObjectId) -> bool:
         if object_id in self._pending or object_id in self._known:
             return True
-        if self._loose.contains(object_id) and not self._is_corrupt(self._loose.path(object_id)):
+        if self._pack is not None and object_id in self._packed:
+            return any(pack.is_object(object_id) for pack in (*self._full, self._pack))
+        if self._is_stored(object_id) and self._sound(object_id):
             self._known.add(object_id)
             return True
         return False
 
-    def _is_corrupt(self, path: Path) -> bool:
-        expected = path.parent.name + path.name
-        try:
-            fd = self._loose.open(ObjectId(expected))
-        except CorruptObject:
+    def _is_stored(self, object_id: ObjectId) -> bool:
+        """Whether the store had the object when this transaction began to ask: no system call for each."""
+        if self._loose_ids is None:
+            self._loose_ids = set(self._database.loose.ids())
+        if object_id in self._loose_ids:
+            return True
+        found = self._database.packs.find(object_id, again=False)
+        return found is not None and found[1].kind != EntryKind.CHUNK
+
+    def _sound(self, object_id: ObjectId) -> bool:
+        """Whether the store has these bytes, undamaged; they are hashed to know."""
+        if object_id in self._checked:
             return True
         try:
-            with storage_errors(path):
-                return hash_fd(self._format, fd).id != expected
-        finally:
-            os.close(fd)
+            self._database.check(object_id)
+        except NotFoundError:
+            return False
+        except CorruptError:
+            self._damaged.add(object_id)
+            return False
+        self._checked.add(object_id)
+        return True
 
-    def _write(self, staged: StagedFile, object_id: ObjectId, chunks: list[BytesLike]) -> None:
-        try:
-            with storage_errors(staged.path):
-                for chunk in chunks:
-                    staged.write(chunk)
-        finally:
-            staged.close()
-        self._pending[object_id] = staged.path
+    def _builder(self) -> PackBuilder:
+        if self._pack is not None and self._pack.size >= _PACK_LIMIT:
+            self._full.append(self._pack)
+            self._pack = None
+        if self._pack is None:
+            self._pack = PackBuilder(self._staging.new_file(), self._format)
+        return self._pack
 
-    def publish(self) -> None:
-        """Make everything that was added visible, durably."""
-        moves = ((staged, self._loose.path(object_id)) for object_id, staged in self._pending.items())
+    # publishing
+
+    def publish(self) -> bool:
+        """Make everything that was added visible, durably; says whether that made a pack."""
+        moves = [
+            (staged, self._database.loose.path(object_id)) for object_id, staged in self._pending.items()
+        ]
+        builders = [*self._full, *([self._pack] if self._pack is not None else [])]
+        moves += [(pack.file.path, self._database.packs.path(pack.finish())) for pack in builders]
         self._staging.publish(moves, is_corrupt=self._is_corrupt)
+        if builders:
+            self._database.packs.forget()
         self._pending.clear()
+        self._full, self._pack = [], None
+        return bool(builders)
+
+    def _is_corrupt(self, path: Path) -> bool:
+        """Whether the file that already has a final name is damaged."""
+        try:
+            if path.suffix == ".pack":
+                Pack(path, self._format.name).check()
+            else:
+                self._database.check(ObjectId(path.parent.name + path.name))
+        except (CorruptError, NotFoundError):
+            return True
+        return False
 
     def close(self) -> None:
         """Drop what was not published."""
+        for pack in (*self._full, self._pack):
+            if pack is not None:
+                pack.file.close()
         self._staging.discard()
+
+
+class Compressor:
+    """zstd where it pays: text-like bytes, and what a first try shows to shrink. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def try_on(self, data: BytesLike) -> tuple[BytesLike, bool]:
+        """Give the bytes to store, and whether they are compressed."""
+        if len(data) < _COMPRESS_FROM or not _looks_compressible(data):
+            return data, False
+        packed = self._zstd().compress(data)
+        return (packed, True) if len(packed) < _WORTH_IT * len(data) else (data, False)
+
+    def _zstd(self) -> Any:
+        if not hasattr(self._local, "zstd"):
+            import zstandard
+
+            self._local.zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True)
+        return self._local.zstd
+
+
+def _looks_compressible(data: BytesLike) -> bool:
+    """A cheap look at the middle: random bytes use most of 256 values, data that shrinks does not."""
+    middle = len(data) // 2
+    return len(frozenset(data[middle : middle + 96])) < 64
+
+
+def _read_small(fd: int, size: int) -> bytes:
+    """Read a file of about *size* bytes whole: one byte more is asked for, to see that it ends there."""
+    data = os.read(fd, size + 1)
+    if len(data) == size:
+        return data
+    return data + b"".join(map(bytes, read_chunks(fd)))
+
+
+def _common(one: bytes, other: BytesLike) -> int:
+    from mlstore.objects.delta import common_prefix
+
+    size = min(len(one), len(other))
+    view = memoryview(other)
+    return common_prefix(lambda at, n: one[at : at + n], lambda at, n: bytes(view[at : at + n]), size)

@@ -16,7 +16,7 @@ from mlstore.pipeline.inputs import ResolvedInputs, find_outputs, resolve_inputs
 from mlstore.pipeline.record import BlockFiles, dropped_outputs, record_block
 from mlstore.repository import Repository, Snapshot, diff_snapshots, read_snapshot
 from mlstore.worktree import IGNORE_NAME, ContentCache, HashedFile
-from mlstore.worktree.stage import store_file
+from mlstore.worktree.storer import store_file
 
 _BOOKKEEPING = frozenset({MANIFEST_NAME, IGNORE_NAME})
 

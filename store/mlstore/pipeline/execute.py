@@ -20,7 +20,7 @@ from mlstore.pipeline.inputs import ResolvedInputs, find_outputs, is_bytecode, r
 from mlstore.repository import Repository
 from mlstore.worktree import ContentCache, HashedFile, scan
 from mlstore.worktree.content import stat_if_settled
-from mlstore.worktree.stage import store_file
+from mlstore.worktree.storer import store_file
 
 _TAIL = 4096
 _SHOWN = 5

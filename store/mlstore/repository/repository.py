@@ -124,7 +124,13 @@ class Repository:
     @cached_property
     def objects(self) -> ObjectDatabase:
         """The object database."""
-        return ObjectDatabase(self.store / "objects", self.format, scratch=self.scratch, fsync=self.fsync)
+        return ObjectDatabase(
+            self.store / "objects",
+            self.format,
+            scratch=self.scratch,
+            fsync=self.fsync,
+            pack=self._config.get_flag("core.pack", False),
+        )
 
     @cached_property
     def refs(self) -> RefStore:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeAlias, TypeVar
 
 from mlstore.errors import CorruptError, MlstoreError, NotFoundError
@@ -18,26 +19,36 @@ Progress: TypeAlias = Callable[[str, int], None]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_BATCH = 256
+_LARGE = 256 << 10
+_AHEAD = 4
 
 
-def in_parallel(work: Callable[[T], R], items: Iterable[T], jobs: int | None) -> Iterator[R]:
-    """Give ``work(item)`` for each item, in order; hashing and reading release the interpreter's lock.
+def in_parallel(
+    work: Callable[[T], R], items: Iterable[T], size: Callable[[T], int], jobs: int | None
+) -> Iterator[R]:
+    """Give ``work(item)`` for each item: small ones (by *size*, bytes) first, then large ones on all cores.
 
-    *jobs* None means all cores. Few results are held at a time, whatever the number of items.
+    Hashing and reading a large file releases the interpreter's lock; for a small one a thread costs more
+    than it brings. *jobs* None means all cores. Few results are held at a time.
     """
+    large: list[T] = []
+    for item in items:
+        if size(item) < _LARGE:
+            yield work(item)
+        else:
+            large.append(item)
     count = jobs or os.cpu_count() or 1
-    if count == 1:
-        yield from map(work, items)
+    if count == 1 or len(large) < 2:
+        yield from map(work, large)
         return
     with ThreadPoolExecutor(count) as pool:
-        batch: list[T] = []
-        for item in items:
-            batch.append(item)
-            if len(batch) >= _BATCH:
-                yield from pool.map(work, batch)
-                batch = []
-        yield from pool.map(work, batch)
+        waiting: deque[Future[R]] = deque()
+        for item in large:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= _AHEAD * count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def check_blobs(
@@ -52,7 +63,8 @@ def check_blobs(
             return object_id, exc
 
     total = 0
-    for object_id, result in in_parallel(check, list(inspection.blobs), jobs):
+    blobs = inspection.blobs
+    for object_id, result in in_parallel(check, blobs, lambda blob: blobs[blob].size or 0, jobs):
         need = inspection.blobs[object_id]
         if isinstance(result, MlstoreError):
             inspection.damage(object_id, result, need, "blob")

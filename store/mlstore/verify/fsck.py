@@ -67,6 +67,7 @@ class _Fsck:
 
     def run(self) -> FsckReport:
         report, inspection = self._report, self._inspection
+        self._check_packs()
         self._check_objects()
         tips = self._check_refs() | self._check_logs()
         self._check_connections(tips)
@@ -88,7 +89,8 @@ class _Fsck:
                 return object_id, exc
 
         count = 0
-        for object_id, result in in_parallel(check, self._repo.objects.ids(), self._jobs):
+        objects = self._repo.objects
+        for object_id, result in in_parallel(check, objects.ids(), self._size_of, self._jobs):
             count += 1
             if isinstance(result, MlstoreError):
                 self._damage(object_id, result)
@@ -98,10 +100,49 @@ class _Fsck:
                 self._progress(object_id, result.size)
         self._report.checked |= {"objects": count, "bytes": sum(self._sizes.values())}
 
+    def _size_of(self, object_id: ObjectId) -> int:
+        try:
+            return self._repo.objects.size(object_id)
+        except (CorruptError, NotFoundError):
+            return 0  # what is wrong with it is told when it is checked
+
+    def _check_packs(self) -> None:
+        """Each pack's index, and each chunk by its own hash: a recipe may need it only in part."""
+        packs = chunks = 0
+        for pack in self._repo.objects.check_packs():
+            packs += 1
+            path = f"objects/pack/{pack.name}.pack"
+            if pack.error is not None:
+                self._file_finding(path, pack.error.message, pack.error.hint)
+            for spare in pack.spares:
+                self._report.findings.append(
+                    Finding(
+                        "corrupt-object",
+                        spare.message,
+                        severity="warning",
+                        path=path,
+                        expected=spare.data["id"],
+                        cause="there is another copy of it, which is the one that is read",
+                    )
+                )
+            for chunk_id in pack.chunks:
+                chunks += 1
+                self._check_chunk(chunk_id)
+        self._report.checked |= {"packs": packs, "chunks": chunks}
+
+    def _check_chunk(self, chunk_id: ObjectId) -> None:
+        size = 0
+        try:
+            size = self._repo.objects.check_chunk(chunk_id)
+        except CorruptError as exc:
+            self._damage(chunk_id, exc)
+        if self._progress is not None:
+            self._progress(chunk_id, size)
+
     def _damage(self, object_id: ObjectId, exc: MlstoreError) -> None:
         finding = Finding(
             "corrupt-object",
-            f"object {object_id[:10]} is corrupt: its stored bytes hash to another id",
+            f"object {object_id[:10]} is corrupt: " + _reason(exc),
             expected=object_id,
             actual=exc.data.get("actual"),
             hint=exc.hint,
@@ -285,3 +326,9 @@ class _Fsck:
 
     def _file_finding(self, path: str, message: str, hint: str | None) -> None:
         self._report.findings.append(Finding("corrupt-file", message, path=path, hint=hint))
+
+
+def _reason(exc: MlstoreError) -> str:
+    if "actual" in exc.data:
+        return "its stored bytes hash to another id"
+    return exc.message.partition(": ")[2] or exc.message

@@ -38,7 +38,7 @@ def check_worktree(
         return path, cache.entry(path)
 
     findings = []
-    for path, actual in in_parallel(look, expected, jobs):
+    for path, actual in in_parallel(look, expected, lambda path: expected[path].size, jobs):
         wanted = expected[path]
         if progress is not None and actual is not None:
             progress(path, actual.size)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlstore.durable import storage_error
@@ -58,51 +58,68 @@ def open_file(repo: Repository, path: str) -> int:
 
     Raises ``PathNotFound``, ``InvalidPath`` (a symlink or special file) or ``StorageError``.
     """
-    status = Lookup(repo.root).status(path)
-    if status is None:
-        raise PathNotFound(f"'{path}' is not there", hint="'mlstore status' shows what is", path=path)
-    if not stat.S_ISREG(status.st_mode):
-        raise InvalidPath(
-            f"'{path}' is a {special_kind(status)}, not a file",
-            hint="mlstore keeps regular files only: replace it by the file, or list it in .mlstoreignore",
-            path=path,
-        )
+    return open_with_status(repo, path)[0]
+
+
+def open_with_status(repo: Repository, path: str, lookup: Lookup | None = None) -> tuple[int, os.stat_result]:
+    """As ``open_file``, with the ``fstat``; a shared *lookup* remembers which folders are real ones."""
+    if not (lookup or Lookup(repo.root)).is_real_folder(path.rpartition("/")[0]):
+        raise _not_there(path)
     try:
-        return os.open(repo.root / path, _READ)
-    except FileNotFoundError:
-        raise PathNotFound(f"'{path}' is not there", path=path) from None
+        fd = os.open(f"{repo.root}{os.sep}{path}", _READ)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _not_there(path) from None
     except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENXIO):
+            raise _no_file(path, os.lstat(repo.root / path)) from None
         raise storage_error(exc, path) from exc
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise _no_file(path, status)
+    return fd, status
 
 
-def hash_path(repo: Repository, path: str) -> HashedFile:
+def _not_there(path: str) -> PathNotFound:
+    return PathNotFound(f"'{path}' is not there", hint="'mlstore status' shows what is", path=path)
+
+
+def _no_file(path: str, status: os.stat_result) -> InvalidPath:
+    return InvalidPath(
+        f"'{path}' is a {special_kind(status)}, not a file",
+        hint="mlstore keeps regular files only: replace it by the file, or list it in .mlstoreignore",
+        path=path,
+    )
+
+
+def hash_path(repo: Repository, path: str, lookup: Lookup | None = None) -> HashedFile:
     """Hash the file at *path*; raises ``Refused`` when it changes meanwhile."""
-    fd = open_file(repo, path)
+    now = clock()
+    fd, before = open_with_status(repo, path, lookup)
     try:
-        return digest_open_file(path, fd, lambda: hash_fd(repo.format, fd))
+        return settle(path, before, hash_fd(repo.format, fd), os.fstat(fd), now)
     except OSError as exc:
         raise storage_error(exc, path) from exc
     finally:
         os.close(fd)
 
 
-def digest_open_file(path: str, fd: int, digest: Callable[[], Digest]) -> HashedFile:
-    """Take a file's digest by *digest*, with ``fstat`` before and after; raises ``Refused``."""
-    now = _clock()
-    before = os.fstat(fd)
-    result = digest()
-    after = os.fstat(fd)
-    if StatData.of(before) != StatData.of(after) or result.size != after.st_size:
+def settle(path: str, before: os.stat_result, digest: Digest, after: os.stat_result, now: int) -> HashedFile:
+    """Give a file's digest with its stat data; raises ``Refused`` when it changed while it was read.
+
+    *before* and *after* are its ``fstat`` on either side of the reading, *now* is ``clock()`` before.
+    """
+    data = StatData.of(after)
+    if StatData.of(before) != data or digest.size != after.st_size:
         raise Refused(
             f"'{path}' changed while it was read", hint="try again when nothing writes to it", path=path
         )
-    data = StatData.of(after)
     racy = data.mtime_ns >= now or data.ctime_ns >= now
-    return HashedFile(path, kind_of(after), result, None if racy else data)
+    return HashedFile(path, kind_of(after), digest, None if racy else data)
 
 
-def _clock() -> int:
-    """The clock that the kernel stamps files with, in ns: its ticks are milliseconds apart."""
+def clock() -> int:
+    """Give the clock that the kernel stamps files with, in ns: its ticks are milliseconds apart."""
     if sys.platform == "linux":
         return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
     else:  # noqa: RET505 - the checker knows which of the two is for this system
@@ -146,7 +163,7 @@ class ContentCache:
                 return indexed.as_tree_entry()
         known = self._known.get(path)
         if known is None or known.stat is None or known.stat != StatData.of(status):
-            known = hash_path(self._repo, path)
+            known = hash_path(self._repo, path, self._lookup)
             self._known[path] = known
         return known.as_tree_entry()
 
@@ -172,6 +189,6 @@ def fingerprint(repo: Repository, path: str) -> tuple[bytes, os.stat_result]:
 
 def stat_if_settled(status: os.stat_result, now: int | None = None) -> StatData | None:
     """Give the stat data to remember, None when the file is so new that it could still change unseen."""
-    horizon = _clock() if now is None else now
+    horizon = clock() if now is None else now
     data = StatData.of(status)
     return None if data.mtime_ns >= horizon or data.ctime_ns >= horizon else data

@@ -108,29 +108,30 @@ class Lookup:
     """``lstat`` of single tracked paths, with no symlink followed anywhere below the root."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._base = f"{root}{os.sep}"
         self._folders: dict[str, bool] = {"": True}
 
     def status(self, path: str) -> os.stat_result | None:
         """Give the ``lstat`` of *path*, None when it is not there or lies behind a link."""
-        if not self._is_real(path.rpartition("/")[0]):
+        if not self.is_real_folder(path.rpartition("/")[0]):
             return None
         try:
-            return os.lstat(self._root / path)
+            return os.lstat(self._base + path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as exc:
             raise storage_error(exc, path) from exc
 
-    def _is_real(self, folder: str) -> bool:
+    def is_real_folder(self, folder: str) -> bool:
+        """Whether *folder* and all above it are folders, not links to one."""
         known = self._folders.get(folder)
         if known is None:
-            known = self._is_real(folder.rpartition("/")[0]) and self._is_folder(folder)
+            known = self.is_real_folder(folder.rpartition("/")[0]) and self._is_folder(folder)
             self._folders[folder] = known
         return known
 
     def _is_folder(self, folder: str) -> bool:
         try:
-            return stat.S_ISDIR(os.lstat(self._root / folder).st_mode)
+            return stat.S_ISDIR(os.lstat(self._base + folder).st_mode)
         except (FileNotFoundError, NotADirectoryError):
             return False

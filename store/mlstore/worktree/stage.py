@@ -6,18 +6,18 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mlstore.durable import storage_error
 from mlstore.errors import InvalidPath, PathNotFound, Refused
 from mlstore.index import Index
 from mlstore.model import Collisions, validate_path
 from mlstore.model.patterns import has_magic, matches
 from mlstore.objects import ObjectWriter
 from mlstore.repository import Repository, read_snapshot
-from mlstore.worktree.content import ContentCache, HashedFile, digest_open_file, open_file
+from mlstore.worktree.content import ContentCache, HashedFile
 from mlstore.worktree.ignore import is_ignored
 from mlstore.worktree.overlap import Occupied
 from mlstore.worktree.scan import Lookup, Scan, scan
 from mlstore.worktree.status import is_below
+from mlstore.worktree.storer import Storer
 from mlstore.worktree.writer import WorktreeWriter
 
 Progress = Callable[[str, int], None]
@@ -82,11 +82,12 @@ def _stage_files(
     progress: Progress | None,
 ) -> list[HashedFile]:
     cache = ContentCache(repo, index)
+    storer = Storer(repo, index, writer) if writer else None
     staged = []
     for path, found in sorted(selected.files.items()):
         known = index.get(path)
         if path in selected.always or not index.is_unchanged(path, found):
-            file = _store(repo, path, writer) if writer else None
+            file = storer.store(path) if storer else None
             entry = file.as_tree_entry() if file else cache.entry(path)
             if file is not None:
                 staged.append(file)
@@ -97,21 +98,6 @@ def _stage_files(
         if progress is not None:
             progress(path, found.st_size)
     return staged
-
-
-def _store(repo: Repository, path: str, writer: ObjectWriter) -> HashedFile:
-    fd = open_file(repo, path)
-    try:
-        return digest_open_file(path, fd, lambda: writer.add_fd(fd))
-    except OSError as exc:
-        raise storage_error(exc, path) from exc
-    finally:
-        os.close(fd)
-
-
-def store_file(repo: Repository, path: str, writer: ObjectWriter) -> HashedFile:
-    """Put the file at *path* into the store within a transaction; the index is the caller's business."""
-    return _store(repo, validate_path(path), writer)
 
 
 def _save(repo: Repository, index: Index, staged: Iterable[HashedFile], gone: Iterable[str]) -> None:

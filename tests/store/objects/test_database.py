@@ -13,11 +13,13 @@ import blake3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests import stored
+from tests.packformat import read_object
 
 from mlstore.errors import CorruptObject, ObjectNotFound, StorageError, UsageError
 from mlstore.hashing import BUFFER_SIZE, ObjectId, object_format
 from mlstore.model import Commit, Person, Tag, Tree, TreeEntry, encode_tree
-from mlstore.objects import ObjectDatabase, database
+from mlstore.objects import SMALL, ObjectDatabase, database
 
 MISSING = ObjectId("0" * 64)
 ADA = Person("Ada", "ada@example.org")
@@ -28,13 +30,26 @@ def oracle(name: str, data: bytes) -> str:
     return blake3.blake3(data).hexdigest() if name == "blake3" else hashlib.sha256(data).hexdigest()
 
 
-def open_database(folder: Path, name: str = "blake3", *, fsync: bool = False) -> ObjectDatabase:
-    return ObjectDatabase(folder / "objects", object_format(name), scratch=folder / "tmp", fsync=fsync)
+def open_database(folder: Path, name: str = "blake3", *, pack: bool = True) -> ObjectDatabase:
+    scratch = folder / "tmp"
+    return ObjectDatabase(folder / "objects", object_format(name), scratch=scratch, fsync=False, pack=pack)
+
+
+@pytest.fixture(params=["packed", "loose"])
+def objects(tmp_path: Path, request: pytest.FixtureRequest) -> ObjectDatabase:
+    """A database whose small objects are packed, and one with every object in a file of its own."""
+    return open_database(tmp_path, pack=request.param == "packed")
+
+
+def reopened(objects: ObjectDatabase) -> ObjectDatabase:
+    """The same database as another process sees it, which has no pack open yet."""
+    folder = objects.loose.root.parent
+    return open_database(folder, objects.format.name, pack=objects._pack)
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> ObjectDatabase:
-    return open_database(tmp_path)
+def loose(tmp_path: Path) -> ObjectDatabase:
+    return open_database(tmp_path, pack=False)
 
 
 def add(objects: ObjectDatabase, data: bytes) -> ObjectId:
@@ -43,32 +58,34 @@ def add(objects: ObjectDatabase, data: bytes) -> ObjectId:
 
 
 def path_of(folder: Path, object_id: str) -> Path:
-    return folder / "objects" / object_id[:2] / object_id[2:]
+    return stored.loose_path(folder, object_id)
 
 
 def damage(folder: Path, object_id: str, data: bytes) -> Path:
-    path = path_of(folder, object_id)
-    path.chmod(0o644)
-    path.write_bytes(data)
-    path.chmod(0o444)
-    return path
+    """Put other bytes into a loose object."""
+    stored.replace(folder, object_id, data)
+    return path_of(folder, object_id)
 
 
 @pytest.mark.parametrize("name", ["blake3", "sha256"])
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, BUFFER_SIZE, 2 * BUFFER_SIZE + 1])
-def test_an_object_is_the_exact_bytes_under_their_hash_and_read_only(
-    tmp_path: Path, name: str, size: int
+@pytest.mark.parametrize("pack", [True, False], ids=["packed", "loose"])
+def test_an_object_is_the_exact_bytes_under_their_hash_and_a_loose_one_is_read_only(
+    tmp_path: Path, name: str, size: int, pack: bool
 ) -> None:
     data = (b"0123456789" * (size // 10 + 1))[:size]
     (tmp_path / "file").write_bytes(data)
-    objects = open_database(tmp_path, name)
+    objects = open_database(tmp_path, name, pack=pack)
     with objects.transaction() as writer, (tmp_path / "file").open("rb") as file:
         digest = writer.add_fd(file.fileno())
     assert (digest.id, digest.size) == (oracle(name, data), size)
     path = path_of(tmp_path, digest.id)
-    assert path.read_bytes() == data
-    assert stat.S_IMODE(path.stat().st_mode) == 0o444
-    assert path.stat().st_nlink == 1
+    assert path.exists() == (size > SMALL or not pack)
+    if path.exists():
+        assert path.read_bytes() == data
+        assert stat.S_IMODE(path.stat().st_mode) == 0o444
+        assert path.stat().st_nlink == 1
+    assert read_object(tmp_path / "objects", digest.id) == data
     assert list((tmp_path / "tmp").iterdir()) == []
     assert objects.read(digest.id) == b"".join(map(bytes, objects.stream(digest.id))) == data
     assert objects.size(digest.id) == objects.check(digest.id).size == size
@@ -79,11 +96,12 @@ def test_an_object_is_the_exact_bytes_under_their_hash_and_read_only(
 @settings(max_examples=30)
 @given(st.lists(st.binary(max_size=50), max_size=8))
 def test_what_is_added_is_read_back(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> None:
-    objects = open_database(tmp_path_factory.mktemp("objects"))
-    with objects.transaction() as writer:
-        ids = [writer.add_bytes(data) for data in contents]
-    assert [objects.read(object_id) for object_id in ids] == contents
-    assert list(objects.ids()) == sorted(set(ids))
+    for pack in (True, False):
+        objects = open_database(tmp_path_factory.mktemp("objects"), pack=pack)
+        with objects.transaction() as writer:
+            ids = [writer.add_bytes(data) for data in contents]
+        assert [objects.read(object_id) for object_id in ids] == contents
+        assert list(objects.ids()) == sorted(set(ids))
 
 
 def test_objects_are_invisible_until_the_transaction_ends(tmp_path: Path, objects: ObjectDatabase) -> None:
@@ -115,13 +133,14 @@ def test_an_existing_object_is_never_written_again(
 ) -> None:
     data = bytes(size)
     object_id = add(objects, data)
-    path = path_of(tmp_path, object_id)
-    before = path.stat()
+    path = stored.find(tmp_path, object_id).path
+    before, files = path.stat(), set((tmp_path / "objects").rglob("*"))
     (tmp_path / "file").write_bytes(data)
     with objects.transaction() as writer, (tmp_path / "file").open("rb") as file:
         assert writer.add_bytes(data) == writer.add_fd(file.fileno()).id == object_id
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert set((tmp_path / "objects").rglob("*")) == files
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -137,7 +156,8 @@ def test_damaged_bytes_are_refused_and_both_ids_named(
     tmp_path: Path, objects: ObjectDatabase, bad: bytes
 ) -> None:
     object_id = add(objects, b"good bytes")
-    damage(tmp_path, object_id, bad)
+    stored.replace(tmp_path, object_id, bad)
+    objects = reopened(objects)
     for look in (objects.read, objects.check, lambda found: list(objects.stream(found))):
         with pytest.raises(CorruptObject) as caught:
             look(object_id)
@@ -149,20 +169,24 @@ def test_damaged_bytes_are_refused_and_both_ids_named(
 def test_every_single_flipped_bit_is_found(tmp_path: Path, objects: ObjectDatabase) -> None:
     data = encode_tree(Tree((TreeEntry("a", "file", MISSING, 1),)))
     object_id = add(objects, data)
+    place = stored.find(tmp_path, object_id)
+    assert place.read() == data
     for bit in range(len(data) * 8):
         bad = bytearray(data)
         bad[bit // 8] ^= 1 << bit % 8
-        damage(tmp_path, object_id, bytes(bad))
+        place.write(bytes(bad))
         with pytest.raises(CorruptObject):
             objects.check(object_id)
         with pytest.raises(CorruptObject):
             objects.read_tree(object_id)
+    place.write(data)
+    assert objects.check(object_id).size == len(data)
 
 
-def test_a_stream_tells_at_its_end_and_not_before(tmp_path: Path, objects: ObjectDatabase) -> None:
-    object_id = add(objects, bytes(BUFFER_SIZE + 5))
+def test_a_stream_tells_at_its_end_and_not_before(tmp_path: Path, loose: ObjectDatabase) -> None:
+    object_id = add(loose, bytes(BUFFER_SIZE + 5))
     damage(tmp_path, object_id, bytes(BUFFER_SIZE + 4) + b"x")
-    stream = objects.stream(object_id)
+    stream = loose.stream(object_id)
     assert len(next(stream)) == BUFFER_SIZE
     assert len(next(stream)) == 5
     with pytest.raises(CorruptObject):
@@ -177,16 +201,21 @@ def test_adding_a_good_copy_heals_a_damaged_object(
 ) -> None:
     data = bytes(size)
     object_id = add(objects, data)
-    path = damage(tmp_path, object_id, bad)
+    stored.replace(tmp_path, object_id, bad)
+    objects = reopened(objects)
+    damaged = stored.find(tmp_path, object_id).path
     elsewhere = tmp_path / "elsewhere"
-    elsewhere.hardlink_to(path)
+    elsewhere.hardlink_to(damaged)
+    before = elsewhere.read_bytes()
     (tmp_path / "file").write_bytes(data)
     with objects.transaction() as writer, (tmp_path / "file").open("rb") as file:
         added = writer.add_bytes(data) if how == "bytes" else writer.add_fd(file.fileno()).id
     assert added == object_id
     assert objects.read(object_id) == data
+    path = path_of(tmp_path, object_id)
+    assert path.read_bytes() == data, "a healed copy is a loose one, which is read before any pack"
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
-    assert elsewhere.read_bytes() == bad, "the damaged file was replaced, never written through"
+    assert elsewhere.read_bytes() == before, "the damaged file was replaced, never written through"
     assert path.stat().st_nlink == 1
 
 
@@ -198,12 +227,12 @@ def test_a_missing_object_is_said_to_be_missing(tmp_path: Path, objects: ObjectD
         assert caught.value.data == {"id": MISSING}
 
 
-def test_an_object_behind_a_file_is_missing(tmp_path: Path, objects: ObjectDatabase) -> None:
+def test_an_object_behind_a_file_is_missing(tmp_path: Path, loose: ObjectDatabase) -> None:
     (tmp_path / "objects").mkdir()
     (tmp_path / "objects" / "00").write_bytes(b"")
     with pytest.raises(ObjectNotFound):
-        objects.read(MISSING)
-    assert list(objects.ids()) == []
+        loose.read(MISSING)
+    assert list(loose.ids()) == []
 
 
 def plant_link(path: Path) -> None:
@@ -226,25 +255,25 @@ PLANTS = {"link": plant_link, "folder": Path.mkdir, "pipe": os.mkfifo, "socket":
 
 @pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
 def test_what_is_no_regular_file_is_a_corrupt_object_and_is_neither_followed_nor_waited_for(
-    tmp_path: Path, objects: ObjectDatabase, plant: object
+    tmp_path: Path, loose: ObjectDatabase, plant: object
 ) -> None:
-    object_id = add(objects, b"good")
+    object_id = add(loose, b"good")
     path = path_of(tmp_path, object_id)
     path.unlink()
     plant(path)  # type: ignore[operator]
-    for look in (objects.read, objects.check, objects.kind, objects.read_tree):
+    for look in (loose.read, loose.check, loose.kind, loose.read_tree):
         with pytest.raises(CorruptObject) as caught:
             look(object_id)
         assert caught.value.data["id"] == object_id
-    assert list(objects.strangers()) == [path]
+    assert list(loose.strangers()) == [path]
     if plant is not Path.mkdir:
-        add(objects, b"good")
-        assert objects.read(object_id) == b"good"
+        add(loose, b"good")
+        assert loose.read(object_id) == b"good"
         assert path.is_file()
         assert not path.is_symlink()
     else:
         with pytest.raises(StorageError):
-            add(objects, b"good")
+            add(loose, b"good")
 
 
 def test_trees_commits_and_tags_are_told_apart_by_their_first_line(objects: ObjectDatabase) -> None:
@@ -309,15 +338,17 @@ def test_ids_are_listed_in_order_and_by_prefix(tmp_path: Path, objects: ObjectDa
 def test_files_with_other_names_are_no_objects_but_strangers(tmp_path: Path, objects: ObjectDatabase) -> None:
     object_id = add(objects, b"x")
     folder = path_of(tmp_path, object_id).parent
+    packs = tmp_path / "objects" / "pack"
+    for one in (folder, packs, tmp_path / "objects" / "zz"):
+        one.mkdir(exist_ok=True)
     strangers = [folder / "short", folder / (object_id[2:] + "0"), tmp_path / "objects" / "README"]
+    strangers += [tmp_path / "objects" / "zz" / ("0" * 62), packs / "README", packs / "0.pack"]
+    strangers += [packs / ("0" * 64), packs / ("A" * 64 + ".pack")]
     for path in strangers:
         path.write_bytes(b"")
-    (tmp_path / "objects" / "pack").mkdir()
-    (tmp_path / "objects" / "zz").mkdir()
-    (tmp_path / "objects" / "zz" / ("0" * 62)).write_bytes(b"")
-    strangers.append(tmp_path / "objects" / "zz" / ("0" * 62))
     assert list(objects.ids()) == [object_id]
     assert sorted(objects.strangers()) == sorted(strangers)
+    assert objects.read(object_id) == b"x"
 
 
 def test_a_pipe_can_be_added(tmp_path: Path, objects: ObjectDatabase) -> None:
@@ -349,17 +380,18 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
 
 
 def test_an_object_that_the_disk_cannot_read_is_an_error_that_names_it(
-    objects: ObjectDatabase, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, objects: ObjectDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     object_id = add(objects, b"x")
 
     def broken(*_args: object) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(os, "readv", broken)
-    monkeypatch.setattr(os, "read", broken)
+    name = stored.find(tmp_path, object_id).path.name
+    for call in ("readv", "read", "pread"):
+        monkeypatch.setattr(os, call, broken)
     for look in (objects.read, objects.check, objects.kind):
-        with pytest.raises(StorageError, match=object_id):
+        with pytest.raises(StorageError, match=name):
             look(object_id)
     with pytest.raises(StorageError, match="input/output error"):
         add(objects, b"x")

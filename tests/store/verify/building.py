@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests import stored
 
 from mlstore.compare import load_values, select, value_id
 from mlstore.history import read_chain, record_commit, upstream_of
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     from mlstore.hashing import ObjectId
 
 ADA = Person("Ada Lovelace", "ada@example.org")
+EITHER = pytest.mark.parametrize("pipeline", ["packed", "loose"], indirect=True)
+"""For what has to hold however the objects are stored."""
+
 CONFIG = "[DEFAULT]\ndate = 2026-01-16\n[generate]\nrows = 1000\nseed = 42\n[train]\nalpha = 1\n"
 
 
@@ -29,10 +37,11 @@ def commit_time(number: int) -> str:
 class Pipeline:
     """A repository with the stages generate -> clean -> train, and the means to run them by hand."""
 
-    def __init__(self, root: Path, *, object_format: str = "blake3") -> None:
+    def __init__(self, root: Path, *, object_format: str = "blake3", pack: bool = True) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.repo = Repository.init(root, object_format)
-        self.repo.save_config(self.repo.config.with_value("core.fsync", False))
+        config = self.repo.config.with_value("core.fsync", False).with_value("core.pack", pack)
+        self.repo.save_config(config)
         self.repo = Repository.open(root)
         self.root = self.repo.root
         self.clock = 0
@@ -125,21 +134,25 @@ class Pipeline:
         (self.repo.store / "refs/heads/main").write_text(forged + "\n")
         return forged
 
-    def object_path(self, object_id: str) -> Path:
-        return self.repo.store / "objects" / object_id[:2] / object_id[2:]
-
     def flip(self, object_id: str, at: int = 0) -> None:
-        """Flip a bit of a stored object."""
-        path = self.object_path(object_id)
-        data = bytearray(path.read_bytes())
-        data[at % len(data)] ^= 1
-        path.chmod(0o644)
-        path.write_bytes(data)
-        path.chmod(0o444)
+        """Flip a bit of a stored object, wherever it lies."""
+        stored.find(self.repo.store, object_id).flip(at)
+        self.repo = Repository.open(self.root)
+
+    def replace_object(self, object_id: str, data: bytes) -> None:
+        """Make the store hold other bytes under that id, with every checksum right."""
+        stored.replace(self.repo.store, object_id, data)
         self.repo = Repository.open(self.root)
 
     def remove_object(self, object_id: str) -> None:
-        self.object_path(object_id).unlink()
+        stored.remove(self.repo.store, object_id)
+        self.repo = Repository.open(self.root)
+
+    @contextmanager
+    def spoilt(self) -> Iterator[None]:
+        """Undo at the end whatever is done to the stored objects in the block."""
+        with stored.undone(self.repo.store):
+            yield
         self.repo = Repository.open(self.root)
 
 

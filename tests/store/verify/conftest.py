@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path) -> Pipeline:
-    """A pipeline that was run once."""
-    made = Pipeline(tmp_path / "repo")
+def pipeline(tmp_path: Path, request: pytest.FixtureRequest) -> Pipeline:
+    """A pipeline that was run once; its objects are packed, unless the test asks for "loose" ones."""
+    made = Pipeline(tmp_path / "repo", pack=getattr(request, "param", "packed") == "packed")
     made.run()
     return made

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.verify.building import ADA, CONFIG, Pipeline, commit_time
+from tests.store.verify.building import ADA, CONFIG, EITHER, Pipeline, commit_time
 
 from mlstore.errors import RefNotFound
 from mlstore.history import create_tag, read_chain, switch
@@ -96,6 +96,7 @@ def test_an_upstream_that_the_history_does_not_hold_is_found(pipeline: Pipeline)
     assert "false-record" in kinds
 
 
+@EITHER
 def test_a_missing_parent_is_found(pipeline: Pipeline) -> None:
     blocks = read_chain(pipeline.repo, pipeline.repo.refs.head().commit).blocks
     pipeline.remove_object(blocks[0].id)
@@ -119,49 +120,48 @@ def all_objects(pipeline: Pipeline) -> list[str]:
     return list(pipeline.repo.objects.ids())
 
 
+@pytest.mark.parametrize("pack", [True, False], ids=["packed", "loose"])
 @pytest.mark.parametrize("at", [0, 7, -1])
-def test_a_flipped_bit_in_any_object_is_found_and_named(tmp_path: Path, at: int) -> None:
-    pipeline = Pipeline(tmp_path)
+def test_a_flipped_bit_in_any_object_is_found_and_named(tmp_path: Path, at: int, pack: bool) -> None:
+    pipeline = Pipeline(tmp_path, pack=pack)
     pipeline.generate(environment={"python": "3.11"})
     pipeline.clean()
     pipeline.train()
     for object_id in all_objects(pipeline):
-        good = pipeline.object_path(object_id).read_bytes()
-        pipeline.flip(object_id, at)
-        report = verify(pipeline.repo)
-        assert report.category == "corrupt", object_id
-        named = [finding for finding in report.findings if finding.expected == object_id]
-        assert named, report.to_dict()
-        assert named[0].path or named[0].commit
-        assert pipeline.repo.refs.head().commit is not None
-        pipeline.object_path(object_id).chmod(0o644)
-        pipeline.object_path(object_id).write_bytes(good)
+        with pipeline.spoilt():
+            pipeline.flip(object_id, at)
+            report = verify(pipeline.repo)
+            assert report.category == "corrupt", object_id
+            named = [finding for finding in report.findings if finding.expected == object_id]
+            assert named, report.to_dict()
+            assert named[0].path or named[0].commit
+            assert pipeline.repo.refs.head().commit is not None
     pipeline.flip(all_objects(pipeline)[0], 0)
     pipeline.flip(all_objects(pipeline)[0], 0)
     assert verify(pipeline.repo).ok
 
 
+@EITHER
 def test_a_missing_object_is_found_whichever_it_is(pipeline: Pipeline) -> None:
     for object_id in all_objects(pipeline):
-        path = pipeline.object_path(object_id)
-        good = path.read_bytes()
-        pipeline.remove_object(object_id)
-        report = verify(pipeline.repo)
-        assert report.category in ("missing", "corrupt"), object_id
-        assert object_id in {finding.expected for finding in report.findings}
-        path.write_bytes(good)
+        with pipeline.spoilt():
+            pipeline.remove_object(object_id)
+            report = verify(pipeline.repo)
+            assert report.category in ("missing", "corrupt"), object_id
+            assert object_id in {finding.expected for finding in report.findings}
+    assert verify(pipeline.repo).ok
 
 
+@EITHER
 def test_a_truncated_object_is_found(pipeline: Pipeline) -> None:
     model = pipeline.value("model.joblib")
-    path = pipeline.object_path(model)
-    path.chmod(0o644)
-    path.write_bytes(path.read_bytes()[:-1])
+    pipeline.replace_object(model, b"model ")
     finding = only(verify(pipeline.repo), "corrupt-object")
     assert finding.expected == model
     assert finding.path == "model.joblib"
 
 
+@EITHER
 def test_damage_names_every_commit_and_path_that_needs_it(pipeline: Pipeline) -> None:
     config = pipeline.value("config.ini")
     pipeline.flip(config)
@@ -172,6 +172,7 @@ def test_damage_names_every_commit_and_path_that_needs_it(pipeline: Pipeline) ->
     assert all(commit in told for commit in commits)
 
 
+@EITHER
 def test_blobs_of_ancestors_are_checked_on_request_and_said_to_be_skipped_otherwise(
     pipeline: Pipeline,
 ) -> None:
@@ -329,7 +330,7 @@ def test_stat_data_never_make_a_file_verified(pipeline: Pipeline) -> None:
     from mlstore.index import StatData
 
     with pipeline.repo.write_lock("test"):
-        index.set(replace(entry, stat=StatData.of(os.lstat(path))))
+        index.set(entry._replace(stat=StatData.of(os.lstat(path))))
         pipeline.repo.save_index(index)
     assert only(verify(pipeline.repo), "modified").path == "model.joblib"
 
@@ -453,6 +454,7 @@ def test_a_pinned_commit_that_is_gone_is_missing(pipeline: Pipeline) -> None:
 # --- order, and nothing executed ----------------------------------------------------------------------------
 
 
+@EITHER
 def test_damage_stands_before_difference_and_causes_in_pipeline_order(pipeline: Pipeline) -> None:
     pipeline.write("model.joblib", "model 2")
     pipeline.write("data/raw.csv", "other")

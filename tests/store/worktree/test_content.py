@@ -130,7 +130,7 @@ def test_the_cache_reads_a_file_once_and_again_when_it_changed(
 ) -> None:
     path = work.write("a", "x")
     os.utime(path, ns=(10**18, 10**18))
-    monkeypatch.setattr(content, "_clock", lambda: 2**62)  # long ago, for this file
+    monkeypatch.setattr(content, "clock", lambda: 2**62)  # long ago, for this file
     reads: list[str] = []
     real = content.hash_path
     monkeypatch.setattr(content, "hash_path", lambda repo, name: (reads.append(name), real(repo, name))[1])

@@ -1,0 +1,157 @@
+"""The pack file.
+
+Like an SSTable it is written in one pass and published by one rename; a reader needs the footer, then
+two small reads for each object. All numbers are little-endian::
+
+    16 bytes  header: magic "MLSPACK1", the object format's name padded with zero bytes to 8
+    ...       the entries' stored bytes, back to back
+    index:
+      256 * 4   fan-out: how many ids have a first byte of at most 0, 1, ... 255
+      n * 32    ids, sorted
+      n * 32    rows, in the order of the ids:
+                  8  offset of the stored bytes from the start of the file
+                  4  number of stored bytes
+                  8  number of bytes of the object itself
+                  1  encoding: 0 as it is, 1 zstd
+                  1  kind: 0 object, 1 recipe of an object, 2 chunk (a part of objects, none itself)
+                  2  zero
+                  8  xxh3-64 of the stored bytes (big-endian digest)
+    56 bytes  footer:
+                  8  n
+                  8  offset of the index
+                 16  xxh3-128 of the index (big-endian digest)
+                  8  xxh3-64 of the header and the footer up to here
+                  8  zero
+                  8  magic "MLSPEND1"
+
+The file's name is the hash (in the object format) of its index.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import xxhash
+
+from mlstore.errors import CorruptFile
+from mlstore.hashing import ObjectId
+
+MAGIC: Final = b"MLSPACK1"
+END_MAGIC: Final = b"MLSPEND1"
+HEADER_SIZE: Final = 16
+FAN_OUT: Final = struct.Struct("<256I")
+ID_SIZE: Final = 32
+ROW: Final = struct.Struct("<QIQBB2x8s")
+FOOTER: Final = struct.Struct("<QQ16s8s8x8s")
+COUNT_LIMIT: Final = 1 << 28
+ENTRY_LIMIT: Final = 64 << 20
+"""No entry's stored bytes are more, nor what they decompress to: a bound on what a pack can make us hold."""
+
+
+class EntryKind(IntEnum):
+    """What an entry is."""
+
+    OBJECT = 0
+    RECIPE = 1
+    CHUNK = 2
+
+
+class PackEntry(NamedTuple):
+    """One entry: ``offset`` and ``stored`` (bytes) say where it is, ``size`` how large the object is."""
+
+    id: ObjectId
+    offset: int
+    stored: int
+    size: int
+    compressed: bool
+    kind: EntryKind
+    checksum: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """Where the index is, how many entries it has, and its xxh3-128."""
+
+    count: int
+    index_offset: int
+    index_checksum: bytes
+
+    @property
+    def index_size(self) -> int:
+        """Bytes of the index."""
+        return FAN_OUT.size + self.count * (ID_SIZE + ROW.size)
+
+
+def encode_header(format_name: str) -> bytes:
+    """Give the first bytes of a pack."""
+    return MAGIC + format_name.encode().ljust(8, b"\0")
+
+
+def encode_index(entries: list[PackEntry]) -> bytes:
+    """Give the index of *entries*, which are sorted by id."""
+    counts = [0] * 256
+    for entry in entries:
+        counts[int(entry.id[:2], 16)] += 1
+    total = 0
+    for first in range(256):
+        total += counts[first]
+        counts[first] = total
+    parts = [FAN_OUT.pack(*counts)]
+    parts.append(bytes.fromhex("".join(entry.id for entry in entries)))
+    parts += [
+        ROW.pack(entry.offset, entry.stored, entry.size, entry.compressed, entry.kind.value, entry.checksum)
+        for entry in entries
+    ]
+    return b"".join(parts)
+
+
+def encode_footer(header: bytes, count: int, index_offset: int, index: bytes) -> bytes:
+    """Give the last bytes of a pack."""
+    checksum = xxhash.xxh3_128_digest(index)
+    guarded = header + struct.pack("<QQ16s", count, index_offset, checksum)
+    return FOOTER.pack(count, index_offset, checksum, xxhash.xxh3_64_digest(guarded), END_MAGIC)
+
+
+def decode_footer(name: str, header: bytes, footer: bytes, size: int, format_name: str) -> Footer:
+    """Read the ends of the pack called *name*, *size* bytes long; raises ``CorruptFile``."""
+    if header != encode_header(format_name):
+        raise corrupt(name, "it does not begin like a pack of this repository")
+    if len(footer) != FOOTER.size:
+        raise corrupt(name, "it is too short")
+    count, index_offset, checksum, _, _ = FOOTER.unpack(footer)
+    guarded = header + struct.pack("<QQ16s", count, index_offset, checksum)
+    canonical = FOOTER.pack(count, index_offset, checksum, xxhash.xxh3_64_digest(guarded), END_MAGIC)
+    if footer != canonical:
+        raise corrupt(name, "its footer is damaged")
+    found = Footer(count, index_offset, checksum)
+    if count > COUNT_LIMIT or index_offset < HEADER_SIZE:
+        raise corrupt(name, "its footer makes no sense")
+    if index_offset + found.index_size + FOOTER.size != size:
+        raise corrupt(name, "its length is wrong")
+    return found
+
+
+def decode_row(name: str, object_id: ObjectId, row: bytes, index_offset: int) -> PackEntry:
+    """Read the row of one id; raises ``CorruptFile`` when it points outside of the entries."""
+    offset, stored, size, encoding, kind, checksum = ROW.unpack(row)
+    if encoding > 1 or kind > EntryKind.CHUNK or size >= 1 << 63:
+        raise corrupt(name, "an entry is of an unknown kind")
+    if offset < HEADER_SIZE or offset + stored > index_offset:
+        raise corrupt(name, "an entry points outside of it")
+    if stored > ENTRY_LIMIT or (kind != EntryKind.RECIPE and size > ENTRY_LIMIT):
+        raise corrupt(name, "an entry is too large")
+    if not encoding and kind != EntryKind.RECIPE and stored != size:
+        raise corrupt(name, "an entry has two sizes")
+    return PackEntry(object_id, offset, stored, size, bool(encoding), EntryKind(kind), checksum)
+
+
+def corrupt(name: str, reason: str) -> CorruptFile:
+    """Give the error about the pack called *name*."""
+    return CorruptFile(
+        f"pack '{name[:10]}' is damaged: {reason}",
+        hint="'mlstore fsck' lists what it held; restore the file from a copy of the store",
+        path=f"objects/pack/{name}.pack",
+    )

@@ -1,0 +1,252 @@
+"""Reading one pack: by ``pread`` only, so that a truncated file is an error and not a crash."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import xxhash
+
+from mlstore.durable import storage_error
+from mlstore.errors import CorruptObject
+from mlstore.hashing import ObjectId, object_format
+from mlstore.objects.pack.codec import (
+    ENTRY_LIMIT,
+    FAN_OUT,
+    FOOTER,
+    HEADER_SIZE,
+    ID_SIZE,
+    ROW,
+    EntryKind,
+    PackEntry,
+    corrupt,
+    decode_footer,
+    decode_row,
+)
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# A named pipe under a pack's name must not make us wait for its writer.
+_FLAGS |= getattr(os, "O_NONBLOCK", 0)
+_WINDOW = 8192  # entries listed at a time
+_LARGEST_BUCKET = 1 << 15  # ids read at a time when one is looked for
+
+
+class Pack:
+    """An open pack. Opening checks header and footer; each entry is checked when it is read."""
+
+    def __init__(self, path: Path, format_name: str) -> None:
+        self.path = path
+        self.name = path.name.removesuffix(".pack")
+        self._mutex = threading.Lock()
+        self._buckets: dict[int, tuple[int, bytes]] = {}
+        self._fan_out: tuple[int, ...] | None = None
+        self._format = object_format(format_name)
+        self._fd = -1
+        self._fd = self._open()
+        try:
+            status = os.fstat(self._fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise corrupt(self.name, "it is no regular file")
+            self.inode, self.size = status.st_ino, status.st_size
+            header = self._read(0, HEADER_SIZE)
+            footer = self._read(max(0, self.size - FOOTER.size), FOOTER.size)
+            self._footer = decode_footer(self.name, header, footer, self.size, format_name)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> int:
+        try:
+            return os.open(self.path, _FLAGS)
+        except FileNotFoundError:
+            raise
+        except OSError as exc:
+            if exc.errno in (errno.ELOOP, errno.ENXIO):
+                raise corrupt(self.name, "it is no regular file") from None
+            raise storage_error(exc, self.path) from exc
+
+    def __len__(self) -> int:
+        return self._footer.count
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    # looking up
+
+    def find(self, object_id: ObjectId) -> PackEntry | None:
+        """Give the entry of *object_id*, None when the pack does not hold it: two small reads."""
+        raw = bytes.fromhex(object_id)
+        start, ids = self._ids_around(raw)
+        at = ids.find(raw)
+        while at >= 0 and at % ID_SIZE:
+            at = ids.find(raw, at + 1)
+        if at < 0:
+            return None
+        return self._row(object_id, start + at // ID_SIZE)
+
+    def entries(self) -> Iterator[PackEntry]:
+        """Give all entries, sorted by id."""
+        yield from self._range(0, len(self))
+
+    def with_prefix(self, prefix: str) -> Iterator[PackEntry]:
+        """Give the entries whose ids begin with *prefix* (two hex digits or more)."""
+        for entry in self._range(*self._bounds(int(prefix[:2], 16))):
+            if entry.id.startswith(prefix):
+                yield entry
+
+    def _range(self, start: int, stop: int) -> Iterator[PackEntry]:
+        ids_at = self._footer.index_offset + FAN_OUT.size
+        rows_at = ids_at + len(self) * ID_SIZE
+        for first in range(start, stop, _WINDOW):
+            count = min(_WINDOW, stop - first)
+            ids = self._read(ids_at + first * ID_SIZE, count * ID_SIZE).hex()
+            rows = self._read(rows_at + first * ROW.size, count * ROW.size)
+            for at in range(count):
+                object_id = ObjectId(ids[64 * at : 64 * at + 64])
+                row = rows[ROW.size * at : ROW.size * (at + 1)]
+                yield decode_row(self.name, object_id, row, self._footer.index_offset)
+
+    def _bounds(self, first: int) -> tuple[int, int]:
+        """Give from which entry to which the ids begin with this byte."""
+        fan_out = self._read_fan_out()
+        return (fan_out[first - 1] if first else 0), fan_out[first]
+
+    def _ids_around(self, raw: bytes) -> tuple[int, bytes]:
+        """Give the ids of the bucket of *raw*, or of the stretch of it where it would be; and their start."""
+        known = self._buckets.get(raw[0])
+        if known is not None:
+            return known
+        start, stop = self._bounds(raw[0])
+        ids_at = self._footer.index_offset + FAN_OUT.size
+        whole = stop - start <= _LARGEST_BUCKET
+        while stop - start > _LARGEST_BUCKET:
+            middle = (start + stop) // 2
+            if self._read(ids_at + middle * ID_SIZE, ID_SIZE) <= raw:
+                start = middle
+            else:
+                stop = middle
+        found = start, self._read(ids_at + start * ID_SIZE, (stop - start) * ID_SIZE)
+        if whole:
+            self._buckets[raw[0]] = found
+        return found
+
+    def _read_fan_out(self) -> tuple[int, ...]:
+        if self._fan_out is None:
+            fan_out = FAN_OUT.unpack(self._read(self._footer.index_offset, FAN_OUT.size))
+            if any(one > other for one, other in pairwise(fan_out)):
+                raise corrupt(self.name, "its fan-out is not in order")
+            if fan_out[-1] != len(self):
+                raise corrupt(self.name, "its fan-out does not fit its length")
+            self._fan_out = fan_out
+        return self._fan_out
+
+    def _row(self, object_id: ObjectId, number: int) -> PackEntry:
+        rows_at = self._footer.index_offset + FAN_OUT.size + len(self) * ID_SIZE
+        row = self._read(rows_at + number * ROW.size, ROW.size)
+        return decode_row(self.name, object_id, row, self._footer.index_offset)
+
+    # bytes
+
+    def read(self, entry: PackEntry) -> bytes:
+        """Give the entry's bytes (a recipe's own bytes for a recipe), decompressed.
+
+        Raises ``CorruptObject`` when the stored bytes are damaged; whether they are the object that
+        they claim to be is for the caller to hash.
+        """
+        stored = self.read_stored(entry)
+        return self._decompress(entry, stored) if entry.compressed else stored
+
+    def _decompress(self, entry: PackEntry, stored: bytes) -> bytes:
+        import zstandard
+
+        # A recipe's row says how large the object is, not the recipe.
+        is_recipe = entry.kind == EntryKind.RECIPE
+        try:
+            declared = zstandard.frame_content_size(stored)
+            if not 0 <= declared <= ENTRY_LIMIT or (declared != entry.size and not is_recipe):
+                raise self._damaged(entry, "it would be of another size than it says")
+            return zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
+        except zstandard.ZstdError:
+            raise self._damaged(entry, "it cannot be decompressed") from None
+
+    def read_stored(self, entry: PackEntry) -> bytes:
+        """Give the entry's bytes as they are stored, checked: to be copied into another pack."""
+        stored = self._read(entry.offset, entry.stored)
+        if xxhash.xxh3_64_digest(stored) != entry.checksum:
+            raise self._damaged(entry, "its stored bytes are damaged")
+        return stored
+
+    def check(self) -> None:
+        """Check everything against its checksums, the index first; raises ``CorruptError``."""
+        self.check_index()
+        for entry in self.entries():
+            self.read_stored(entry)
+
+    def check_index(self) -> None:
+        """Check the whole index: its checksum, the pack's name, order, and that no byte is left over.
+
+        Raises ``CorruptFile``.
+        """
+        checksum, hasher = xxhash.xxh3_128(), self._format.new()
+        at, stop = self._footer.index_offset, self._footer.index_offset + self._footer.index_size
+        while at < stop:
+            part = self._read(at, min(1 << 20, stop - at))
+            checksum.update(part)
+            hasher.update(part)
+            at += len(part)
+        if checksum.digest() != self._footer.index_checksum:
+            raise corrupt(self.name, "its index is damaged")
+        if hasher.hexdigest() != self.name:
+            raise corrupt(self.name, "its index is that of another pack")
+        self._check_order()
+
+    def _check_order(self) -> None:
+        fan_out = self._read_fan_out()
+        before, ranges, counts = "", [], [0] * 256
+        for entry in self.entries():
+            if entry.id <= before:
+                raise corrupt(self.name, "its ids are not in order")
+            before = entry.id
+            counts[int(entry.id[:2], 16)] += 1
+            ranges.append((entry.offset, entry.stored))
+        if tuple(accumulate(counts)) != fan_out:
+            raise corrupt(self.name, "its fan-out does not fit its ids")
+        end = HEADER_SIZE
+        for offset, stored in sorted(ranges):
+            if offset != end:
+                raise corrupt(self.name, "its entries do not stand back to back")
+            end = offset + stored
+        if end != self._footer.index_offset:
+            raise corrupt(self.name, "its entries do not stand back to back")
+
+    def _damaged(self, entry: PackEntry, reason: str) -> CorruptObject:
+        return CorruptObject(
+            f"object '{entry.id}' in pack '{self.name[:10]}' is corrupt: {reason}",
+            hint="'mlstore fsck' lists who needs it; 'mlstore add' of a good copy heals it",
+            id=entry.id,
+        )
+
+    def _read(self, offset: int, size: int) -> bytes:
+        try:
+            if hasattr(os, "pread"):
+                data = os.pread(self._fd, size, offset)
+            else:  # Windows: one position for all threads
+                with self._mutex:
+                    os.lseek(self._fd, offset, os.SEEK_SET)
+                    data = os.read(self._fd, size)
+        except OSError as exc:
+            raise storage_error(exc, self.path) from exc
+        if len(data) != size:
+            raise corrupt(self.name, "it is truncated")
+        return data
