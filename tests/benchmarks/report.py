@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from importlib.util import find_spec
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import growth, results
@@ -63,6 +64,8 @@ def write_report(folder: Path, scale: float, docs: Path) -> None:
     grown = summaries(sizes, units)
     docs.mkdir(parents=True, exist_ok=True)
     parts = [INTRODUCTION]
+    if note := read_facts(folder).get("note"):
+        parts.append(f"**Note: {note}.**\n")
     if scale != 1:
         parts.append(f"**These trees have {scale:g} of the real sizes: the figures say nothing.**\n")
     parts.append(goals_section(found))
@@ -280,23 +283,32 @@ def growth_section(grown: Mapping[str, Summary], docs: Path) -> str:
     )
 
 
+def read_facts(folder: Path) -> dict[str, str]:
+    """Read what was noted about the machine."""
+    path = folder / "machine.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
 def machine_section(folder: Path, units: Sequence[Unit]) -> str:
     """Say what the figures depend on."""
-    path = folder / "machine.json"
-    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    facts = read_facts(folder)
     versions: dict[str, str] = {}
     for unit in units:
         versions |= unit.versions
     tools = ", ".join(f"{tool.name} {versions[tool.name]}" for tool in ALL if tool.name in versions)
     builds = sorted({unit.build for unit in units})
     mixed = "; **these are results of several states of the code**" if len(builds) > 1 else ""
-    lines = [f"- {key}: {value}" for key, value in facts.items()]
+    lines = [f"- {key}: {value}" for key, value in facts.items() if key != "note"]
+    if loads := [unit.load for unit in units if unit.load]:
+        middle, most = f"{median(loads):.1f}", f"{max(loads):.1f}"
+        lines.append(
+            f"- load when pairs began: median {middle}, most {most}; the benchmark alone makes about 1"
+        )
     return "\n".join(
         [
             "## The machine\n",
             *lines,
             f"- tools: {tools}",
-            *load,
             f"- state of mlstore's code: {', '.join(builds)}{mixed}\n",
         ]
     )

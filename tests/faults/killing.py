@@ -127,3 +127,10 @@ def kill_at(
     name, number = point
     options = ["-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}", "-o", os.devnull]
     return server.traced(argv, cwd, *options, sabotage=sabotage)
+
+
+def fail_at(server: Server, argv: Sequence[str], cwd: Path, point: tuple[str, int], error: str) -> Done:
+    """Run the command, whose n-th call of that name fails as on a full or broken disk."""
+    name, number = point
+    options = ["-e", f"trace={name}", "-e", f"inject={name}:error={error}:when={number}", "-o", os.devnull]
+    return server.traced(argv, cwd, *options)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults.killing import Server, kill_at, points, why_not
+from tests.faults.killing import Server, fail_at, kill_at, points, why_not
 from tests.store.independent import Reader
 
 if TYPE_CHECKING:
@@ -255,11 +255,11 @@ def fresh(workload: Workload) -> Path:
     return root
 
 
-def chosen(found: list[tuple[str, int]]) -> list[tuple[str, int]]:
+def chosen(found: list[tuple[str, int]], part: int = A_PART) -> list[tuple[str, int]]:
     """All points; or a part, spread over the whole run, with the first and the last of each call."""
-    if ALL or len(found) <= A_PART:
+    if ALL or len(found) <= part:
         return found
-    keep = set(found[:: -(-len(found) // A_PART)])
+    keep = set(found[:: -(-len(found) // part)])
     keep.update({point[0]: point for point in found}.values())
     keep.update({point[0]: point for point in reversed(found)}.values())
     return [point for point in found if point in keep]
@@ -305,6 +305,31 @@ def survives(server: Server, workload: Workload, point: tuple[str, int]) -> bool
     left = list((root / ".mlstore" / "tmp").iterdir())
     assert left == [], f"{where}: {left} was not swept up"
     return killed.status == -9
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
+@pytest.mark.parametrize("workload", WORKLOADS, indirect=True)
+def test_an_error_at_any_change_is_one_clear_line_and_loses_nothing(
+    server: Server, workload: Workload, error: str
+) -> None:
+    root = fresh(workload)
+    for call, number in chosen(points(server, workload.argv, root), A_PART // 4):
+        root = fresh(workload)
+        where = f"{error} at {call} number {number}"
+        done = fail_at(server, workload.argv, root, (call, number), error)
+        workload.check(root)
+        if done.status == 0:  # what failed was of no consequence: tidying up, or signing a lock
+            workload.check_done(root)
+        else:
+            assert done.status == 6, f"{where}: {done}"
+            assert done.err.startswith("error: "), f"{where}: {done}"
+            assert len([line for line in done.err.splitlines() if not line.startswith("hint: ")]) == 1, where
+        good(server, root, where, "status")
+        again = server.run(workload.argv, root)
+        assert again.status in workload.again, f"{where}: {again}"
+        if workload.rerun:
+            good(server, root, where, *workload.rerun)
+        workload.check_done(root)
 
 
 def good(server: Server, root: Path, where: str, *argv: str) -> str:

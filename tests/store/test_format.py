@@ -7,18 +7,25 @@ import json
 import os
 import re
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import blake3
 import pytest
 import xxhash
 from tests.store.independent import Reader, canonical
 from tests.support import FIXTURES, run_mlstore
 
+from mlstore.compare import load_values, value_id
+from mlstore.errors import DecodeError
+from mlstore.hashing import object_format
+from mlstore.index import StatData, decode_index, encode_index
 from mlstore.index.codec import _HEADER
 from mlstore.lockfile import parse_lock
 from mlstore.model import decode_commit, decode_tag, decode_tree, encode_commit, encode_tag, encode_tree
+from mlstore.refs.reflog import append_entry, read_entries
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TEXT = (FIXTURES.parent / "docs/format.md").read_text("utf-8")
@@ -42,26 +49,103 @@ def example(name: str) -> bytes:
     return found.group(1).encode()
 
 
-def test_the_tree_of_the_document_is_a_tree() -> None:
-    assert encode_tree(decode_tree(example("tree"))) == example("tree")
+def id_of(name: str) -> str:
+    return blake3.blake3(example(name)).hexdigest()
 
 
-def test_the_commit_of_the_document_is_a_commit_with_every_key() -> None:
-    commit = decode_commit(example("commit"))
-    assert encode_commit(commit) == example("commit")
-    assert commit.stage is not None
-    value = json.loads(example("commit").partition(b"\n")[2])
-    for table_of in (value, value["stage"]):
-        for key in table_of:
-            assert f"| `{key}` |" in TEXT, key
+CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
+    "folder": (decode_tree, encode_tree),
+    "tree": (decode_tree, encode_tree),
+    "genesis": (decode_commit, encode_commit),
+    "commit": (decode_commit, encode_commit),
+    "tag": (decode_tag, encode_tag),
+}
 
 
-def test_the_tag_of_the_document_is_a_tag() -> None:
-    assert encode_tag(decode_tag(example("tag"))) == example("tag")
+@pytest.mark.parametrize("name", CODECS)
+def test_the_objects_of_the_document_are_read_and_written_byte_for_byte(name: str) -> None:
+    decode, encode = CODECS[name]
+    assert encode(decode(example(name))) == example(name)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_the_objects_of_the_document_are_found_out_when_a_byte_is_changed(name: str) -> None:
+    decode, _ = CODECS[name]
+    good = example(name)
+    for at in range(0, len(good), 7):
+        bad = good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]
+        try:
+            assert decode(bad) != decode(good)
+        except DecodeError:
+            continue
+
+
+def test_the_examples_name_each_other_by_their_hashes() -> None:
+    raw, clean, config = b"1\n2\n", b"2\n", b"[data]\nrows = 2\n"
+    folder, tree = decode_tree(example("folder")), decode_tree(example("tree"))
+    assert [(entry.id, entry.size) for entry in folder.entries] == [
+        (blake3.blake3(data).hexdigest(), len(data)) for data in (clean, raw)
+    ]
+    assert [(entry.id, entry.size) for entry in tree.entries] == [
+        (blake3.blake3(config).hexdigest(), len(config)),
+        (id_of("folder"), len(example("folder"))),
+    ]
+    genesis, commit, tag = (
+        json.loads(example(name).split(b"\n", 1)[1]) for name in ("genesis", "commit", "tag")
+    )
+    assert (commit["tree"], commit["parents"], tag["target"]) == (
+        id_of("tree"),
+        [id_of("genesis")],
+        id_of("commit"),
+    )
+    assert commit["lineage"] == id_of("lineage")
+    assert commit["stage"]["upstream"] == {"generate": genesis["lineage"]}
+    assert genesis["stage"]["inputs"] == {"config.ini#data": id_of("section")}
+    for name in ("folder", "tree", "genesis", "commit"):
+        assert f"`{id_of(name)[:16]}...`" in TEXT
+
+
+def test_every_key_of_a_commit_is_explained() -> None:
+    for name in ("genesis", "commit"):
+        value = json.loads(example(name).partition(b"\n")[2])
+        for table in (value, value["stage"]):
+            for key in table:
+                assert f"| `{key}` |" in TEXT, key
+
+
+def test_the_values_of_the_document_have_the_ids_that_it_gives_them() -> None:
+    fmt = object_format("blake3")
+    section = load_values(b"[data]\nrows = 2\n", "config.ini")["data"]
+    assert value_id(fmt, section) == id_of("section")
+    value = load_values(b"rate = 0.1\nseed = 7\nwhen = 2026-01-16\n", "c.toml")
+    assert value_id(fmt, value) == id_of("value")
+
+
+def test_the_line_of_the_document_is_a_line_of_a_reflog(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(example("reflog") + b"\n")
+    entries, unreadable = read_entries(tmp_path / "log")
+    assert unreadable == 0
+    assert (entries[0].old, entries[0].new) == (id_of("genesis"), id_of("commit"))
+    append_entry(tmp_path / "again", entries[0], fsync=False)
+    assert (tmp_path / "again").read_bytes() == example("reflog") + b"\n"
 
 
 def test_the_lock_of_the_document_is_a_lock() -> None:
-    assert parse_lock(example("lock").decode()).pins["golden"].height == 2
+    pin = parse_lock(example("lock").decode()).pins["golden"]
+    commit = decode_commit(example("commit"))
+    assert (pin.commit, pin.lineage, pin.height) == (id_of("commit"), commit.lineage, commit.height)
+    assert pin.stages["clean"] == commit.lineage
+
+
+def test_the_index_of_the_document_is_an_index() -> None:
+    data = bytes.fromhex(example("index").decode())
+    table = decode_index(data)
+    config, script = (table.entry(row) for row in range(2))
+    assert (config.path, config.kind, config.size) == ("config.ini", "file", 16)
+    assert config.stat == StatData(1768577088123456789, 1768577088123456789, 4711, 16)
+    assert (script.path, script.kind, script.stat) == ("run.sh", "executable", None)
+    assert config.id == decode_tree(example("tree")).entries[0].id
+    assert encode_index(table) == data
 
 
 def test_the_table_of_the_index_adds_up() -> None:
