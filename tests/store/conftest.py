@@ -19,8 +19,8 @@ MEMORY = Path("/dev/shm")
 
 @pytest.fixture
 def work(tmp_path: Path, request: pytest.FixtureRequest) -> Work:
-    """An empty repository; its small objects are packed, unless the test asks for "loose" ones."""
-    pack = getattr(request, "param", "packed") == "packed"
+    """An empty repository; its objects are loose, unless the test asks for "packed" ones."""
+    pack = getattr(request, "param", "loose") == "packed"
     return Work(fast_repository(tmp_path / "work", pack=pack))
 
 

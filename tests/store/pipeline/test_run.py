@@ -25,7 +25,7 @@ from mlstore.errors import (
 )
 from mlstore.model import compute_lineage
 from mlstore.pipeline import Listener, Request, StageOutcome, run
-from mlstore.worktree.stage import store_file
+from mlstore.worktree.storer import store_file
 
 if TYPE_CHECKING:
     from pathlib import Path

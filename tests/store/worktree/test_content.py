@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.store.support import listing
 
 from mlstore.errors import InvalidPath, PathNotFound, Refused, StorageError
 from mlstore.index import StatData
-from mlstore.worktree import ContentCache, add_paths, content, hash_path, open_file, read_file, stage
+from mlstore.objects import ObjectWriter
+from mlstore.worktree import ContentCache, add_paths, content, hash_path, open_file, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.store.support import Work
+
+    from mlstore.hashing import Digest
 
 
 def appended(path: Path) -> None:
@@ -60,18 +62,15 @@ def test_a_file_that_changes_while_it_is_added_is_refused_and_nothing_is_staged(
 ) -> None:
     work.write("b", "other")
     path = work.write("a", b"x" * size)
-    real = stage.digest_open_file
+    real = ObjectWriter.add_fd
 
-    def change_in_the_middle(name: str, fd: int, digest: Callable[[], object]) -> object:
-        def digest_and_change() -> object:
-            found = digest()
-            if name == "a":
-                change(path)
-            return found
+    def change_in_the_middle(self: ObjectWriter, fd: int, **how: Any) -> Digest:
+        found = real(self, fd, **how)
+        if os.fstat(fd).st_size == size:
+            change(path)
+        return found
 
-        return real(name, fd, digest_and_change)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(stage, "digest_open_file", change_in_the_middle)
+    monkeypatch.setattr(ObjectWriter, "add_fd", change_in_the_middle)
     with pytest.raises(Refused, match="'a' changed while it was read"):
         add_paths(work.repo, [""])
     assert work.index.paths() == []
@@ -112,6 +111,7 @@ def test_a_disk_that_cannot_be_read_is_an_error_that_names_the_file(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "readv", broken)
+    monkeypatch.setattr(os, "read", broken)
     with pytest.raises(StorageError, match="'a': input/output error"):
         hash_path(work.repo, "a")
     with pytest.raises(StorageError, match="'a': input/output error"):
@@ -133,7 +133,9 @@ def test_the_cache_reads_a_file_once_and_again_when_it_changed(
     monkeypatch.setattr(content, "clock", lambda: 2**62)  # long ago, for this file
     reads: list[str] = []
     real = content.hash_path
-    monkeypatch.setattr(content, "hash_path", lambda repo, name: (reads.append(name), real(repo, name))[1])
+    monkeypatch.setattr(
+        content, "hash_path", lambda repo, name, *more: (reads.append(name), real(repo, name, *more))[1]
+    )
     cache = ContentCache(work.repo)
     assert cache.entry("a") == cache.entry("a")
     assert reads == ["a"]
@@ -150,7 +152,7 @@ def test_a_trusting_cache_believes_the_index_and_a_distrusting_one_nobody(work: 
     index = work.index
     entry = index.get("a")
     assert entry is not None
-    lie = replace(entry, id=work.repo.format.hash_bytes(b"lie"), stat=StatData.of(work.path("a").stat()))
+    lie = entry._replace(id=work.repo.format.hash_bytes(b"lie"), stat=StatData.of(work.path("a").stat()))
     index.set(lie)
     believed = ContentCache(work.repo, index).entry("a")
     checked = ContentCache(work.repo, index, trusted=True).entry("a")

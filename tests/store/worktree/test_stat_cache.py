@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,7 +70,7 @@ def age(work: Work, moment: int) -> None:
             entry = index.get(name)
             assert entry is not None
             stat = StatData.of(work.path(name).stat())
-            index.set(replace(entry, stat=stat))
+            index.set(entry._replace(stat=stat))
         work.repo.save_index(index)
     later = work.path("a").stat().st_ctime_ns + 3_600 * 10**9
     os.utime(work.repo.store / "index", ns=(later, later))

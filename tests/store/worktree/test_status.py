@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,7 +122,7 @@ def test_a_change_within_the_tick_of_the_index_is_seen_however_late_one_looks(wo
         entry = index.get("a")
         assert entry is not None
         # As if `a` had been added and then changed, and the index written, all within one tick.
-        index.set(replace(entry, stat=StatData.of(path.stat())))
+        index.set(entry._replace(stat=StatData.of(path.stat())))
         work.repo.save_index(index)
         os.utime(store, ns=(moment, moment))
         work.repo.save_index(work.index)  # an hour later somebody writes it again
