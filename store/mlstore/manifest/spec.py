@@ -71,7 +71,8 @@ class StorageSpec:
             return False
         if any(matches(pattern, path) for pattern in self.chunk):
             return True
-        return "." + path.rpartition(".")[2].lower() in DATA_SUFFIXES
+        _, dot, suffix = path.rpartition("/")[2].rpartition(".")
+        return dot + suffix.lower() in DATA_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from mlstore.hashing import (
     ObjectId,
     digest_bytes,
     digester_for,
+    hash_fd,
     read_chunks,
 )
 from mlstore.model import Commit, Tag, Tree, encode_commit, encode_tag, encode_tree
@@ -106,7 +107,7 @@ class ObjectWriter:
             return self._add_whole(fd, size)
         start = os.lseek(fd, 0, os.SEEK_CUR)
         if chunked:
-            found = self._add_chunked(fd, size)
+            found = self._unchanged(fd, size, base) or self._add_chunked(fd, size)
         else:
             found = self._add_against(fd, size, base) if base is not None and size >= _BASE_FROM else None
         if found is not None:
@@ -154,6 +155,21 @@ class ObjectWriter:
 
     # large files: chunks
 
+    def _unchanged(self, fd: int, size: int, base: ObjectId | None) -> Digest | None:
+        """Give the digest where the file is its previous version: no chunk of it need be made then.
+
+        That version may be stored whole, by an earlier policy. The descriptor stands where it stood.
+        """
+        try:
+            if base is None or self._database.size(base) != size:
+                return None
+        except (CorruptError, NotFoundError):
+            return None
+        start = os.lseek(fd, 0, os.SEEK_CUR)
+        digest = hash_fd(self._format, fd)
+        os.lseek(fd, start, os.SEEK_SET)
+        return digest if digest.id == base and self._have(base) else None
+
     def _add_chunked(self, fd: int, size: int) -> Digest | None:
         from mlstore.objects.chunker import cut, map_ordered
 
@@ -177,7 +193,7 @@ class ObjectWriter:
 
     def _prepare(self, data: bytes) -> tuple[ObjectId, bytes, int, bool]:
         chunk_id = self._format.hash_bytes(data)
-        if chunk_id in self._packed or self._database.packs.holds(chunk_id, data):
+        if chunk_id in self._packed or self._database.packs.holds(chunk_id):
             return chunk_id, b"", len(data), False
         stored, compressed = self._compressor.try_on(data)
         return chunk_id, bytes(stored), len(data), compressed

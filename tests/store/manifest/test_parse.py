@@ -109,6 +109,40 @@ def test_every_complaint_names_file_line_and_key(text: str, line: int, key: str 
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "key", "says"),
+    [
+        ("storage = 1", 1, "storage", "not a table"),
+        ("\n[storage]\nchunk = 'x'", 3, "storage.chunk", "not a list of texts"),
+        ("[storage]\n\nwhole = [1]", 3, "storage.whole", "not a list of texts"),
+        ("[storage]\nwhole = ['a', 'a']", 2, "storage.whole", "names 'a' twice"),
+        ("[storage]\nchunk = []\nwhole = ['../x']", 3, "storage.whole", "not a path inside"),
+        ("[storage]\nchunk = ['/x']", 2, "storage.chunk", "not a path inside"),
+        ("[storage]\nchunk = ['a.ini#key']", 2, "storage.chunk", "holds a '#'"),
+        ("[storage]\nchunks = ['x']", 2, "storage.chunks", "not known"),
+    ],
+)
+def test_every_complaint_about_storage_names_file_line_and_key(
+    text: str, line: int, key: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_manifest(text)
+    assert says in caught.value.message
+    assert caught.value.message.startswith(f"'mlstore.toml:{line}'")
+    assert (caught.value.data["line"], caught.value.data["key"]) == (line, key)
+    assert caught.value.hint
+
+
+def test_storage_says_which_large_files_are_cut_into_chunks() -> None:
+    storage = parse_manifest("[storage]\nchunk = ['m/', '*.bin']\nwhole = ['*.csv', 'm/keep']\n").storage
+    chunked = {
+        path: storage.is_chunked(path) for path in ("m/x", "m/keep", "a.bin", "a.csv", "a.npy", "a", ".csv")
+    }
+    assert [path for path, yes in chunked.items() if yes] == ["m/x", "a.bin", "a.npy"]
+    assert parse_manifest("").storage.is_chunked("sub/a.CSV")
+    assert not parse_manifest("").storage.is_chunked("model.joblib")
+
+
 def test_a_misspelt_key_is_guessed() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_manifest(stage(*GOOD, "input = ['a']"))

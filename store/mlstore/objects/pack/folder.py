@@ -16,6 +16,10 @@ from mlstore.objects.pack.pack import Pack
 SUFFIX = ".pack"
 _RACY = 2_000_000_000  # nanoseconds: the coarsest clock of a file system in use
 _TRIES = 5
+# A process may have about a thousand files open. Large packs are not merged, so there may be many: beyond
+# so many in all, they are opened for each read. Small ones stay open, as they may be merged and removed.
+_MOST_OPEN = 200
+_LARGE = 32 << 20
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -67,6 +71,8 @@ class PackFolder:
                     vanished |= pack is None and name not in self.broken
                 if pack is not None:
                     found[name] = pack
+                    if len(found) > _MOST_OPEN and pack.size > _LARGE and pack is not self._packs.get(name):
+                        pack.close()
             if not vanished:
                 break  # else it was consolidated meanwhile: what it held is in a pack that we did not see
         return found
@@ -136,17 +142,21 @@ class PackFolder:
             self.broken[pack.name] = exc  # told when something is missed; other packs still serve
             return None
 
-    def holds(self, object_id: ObjectId, data: bytes) -> bool:
-        """Whether a pack has these very bytes under this id (in no recipe): they are compared."""
+    def holds(self, object_id: ObjectId) -> bool:
+        """Whether a pack has the bytes themselves (no recipe), undamaged by their checksum.
+
+        That is enough to share a chunk, and needs no decompression: bytes which are not those of their
+        id, and were so when they were written, are found by whoever hashes the object.
+        """
         if self.find(object_id, again=False) is None:
             return False
         for pack, entry in self.copies(object_id):
             if entry.kind != EntryKind.RECIPE:
                 try:
-                    if pack.read(entry) == data:
-                        return True
+                    pack.read_stored(entry)
                 except CorruptError:
                     continue
+                return True
         return False
 
     def read(self, object_id: ObjectId) -> bytes:

@@ -74,7 +74,7 @@ class Pack:
         return self._footer.count
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; whoever reads on opens it again for each read. Not while others are reading."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -238,15 +238,27 @@ class Pack:
         )
 
     def _read(self, offset: int, size: int) -> bytes:
-        try:
-            if hasattr(os, "pread"):
-                data = os.pread(self._fd, size, offset)
-            else:  # Windows: one position for all threads
-                with self._mutex:
-                    os.lseek(self._fd, offset, os.SEEK_SET)
-                    data = os.read(self._fd, size)
-        except OSError as exc:
-            raise storage_error(exc, self.path) from exc
+        if self._fd >= 0:
+            data = self._read_from(self._fd, offset, size)
+        else:
+            try:
+                fd = self._open()
+            except FileNotFoundError:
+                raise corrupt(self.name, "it was removed") from None
+            try:
+                data = self._read_from(fd, offset, size)
+            finally:
+                os.close(fd)
         if len(data) != size:
             raise corrupt(self.name, "it is truncated")
         return data
+
+    def _read_from(self, fd: int, offset: int, size: int) -> bytes:
+        try:
+            if hasattr(os, "pread"):
+                return os.pread(fd, size, offset)
+            with self._mutex:  # Windows: one position for all threads
+                os.lseek(fd, offset, os.SEEK_SET)
+                return os.read(fd, size)
+        except OSError as exc:
+            raise storage_error(exc, self.path) from exc

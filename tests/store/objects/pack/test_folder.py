@@ -294,6 +294,28 @@ def test_a_transaction_sees_what_is_there_and_not_what_was(tmp_path: Path) -> No
     assert database(tmp_path).read(id_of(b"x")) == b"x"
 
 
+def test_a_thousand_large_packs_are_not_all_held_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "_MOST_OPEN", 5)
+    monkeypatch.setattr(folder_module, "_LARGE", 2000)
+    small = [place(tmp_path, [entry(b"%d" % number)]) for number in range(9)]
+    large = [place(tmp_path, [entry(noise(3000, number))]) for number in range(30)]
+    objects = database(tmp_path)
+    contents = {id_of(noise(3000, number)): noise(3000, number) for number in range(30)}
+    assert contents.items() <= {one: objects.read(one) for one in objects.ids()}.items()
+    held = {pack.path for pack in objects.packs.packs() if pack._fd >= 0}
+    assert set(small) <= held
+    assert len(held) <= len(small) + 5
+    assert not any(checked.error for checked in objects.check_packs())
+    for path in large:
+        path.unlink()
+    for object_id in contents:
+        if objects.packs.find(object_id) is None:
+            with pytest.raises((CorruptObject, ObjectNotFound)):
+                objects.read(object_id)
+
+
 def test_parts_may_be_objects_of_another_pack(tmp_path: Path) -> None:
     whole = b"one" + b"two"
     place(tmp_path, [recipe(whole, [(id_of(b"one"), 0, 3), (id_of(b"two"), 0, 3)])])
