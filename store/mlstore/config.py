@@ -1,7 +1,7 @@
 """``.mlstore/config``: the settings of one repository, TOML.
 
 ``[core]`` has ``format`` (the version of the disk format, 1), ``object-format``, ``fsync`` and ``pack``
-(false keeps every object in a file of its own);
+(true keeps small objects in packs and large data files in chunks, false every object in a file);
 ``[user]`` has ``name`` and ``email``. A key that this version does not know is kept.
 """
 

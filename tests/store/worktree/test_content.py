@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.store.support import Work
 
     from mlstore.hashing import Digest
+    from mlstore.repository import Repository
 
 
 def appended(path: Path) -> None:
@@ -133,9 +134,12 @@ def test_the_cache_reads_a_file_once_and_again_when_it_changed(
     monkeypatch.setattr(content, "clock", lambda: 2**62)  # long ago, for this file
     reads: list[str] = []
     real = content.hash_path
-    monkeypatch.setattr(
-        content, "hash_path", lambda repo, name, *more: (reads.append(name), real(repo, name, *more))[1]
-    )
+
+    def counting(repo: Repository, name: str, *more: Any) -> object:
+        reads.append(name)
+        return real(repo, name, *more)
+
+    monkeypatch.setattr(content, "hash_path", counting)
     cache = ContentCache(work.repo)
     assert cache.entry("a") == cache.entry("a")
     assert reads == ["a"]
