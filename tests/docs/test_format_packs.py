@@ -91,6 +91,7 @@ def test_a_reader_made_from_the_page_reads_a_whole_store(tmp_path: Path, name: s
         {"data.csv": rows + b"one,more\n", "model.bin": model[: 1 << 20] + b"inserted" + model[1 << 20 :]},
     ]
     run(tmp_path, "init", "--object-format", name)
+    run(tmp_path, "config", "core.pack", "true")
     for files in contents:
         for path, data in files.items():
             (tmp_path / path).write_bytes(data)
@@ -117,6 +118,7 @@ def test_a_reader_made_from_the_page_reads_a_whole_store(tmp_path: Path, name: s
 
 def test_the_command_reads_what_a_writer_made_from_the_page_wrote(tmp_path: Path) -> None:
     run(tmp_path, "init")
+    run(tmp_path, "config", "core.pack", "true")
     whole = b"hello" * 3 + b"ell"
     entries = [
         HELLO,
