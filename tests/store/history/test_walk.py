@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,11 +66,11 @@ def ancestors(graph: list[tuple[int, ...]], *starts: int) -> set[int]:
 @settings(max_examples=60)
 @given(GRAPHS)
 def test_a_walk_gives_what_is_asked_for_children_first_and_bases_are_common(
-    tmp_path_factory: pytest.TempPathFactory,
+    memory: Path,
     drawn: tuple[list[tuple[int, ...]], list[int], list[int], list[int]],
 ) -> None:
     graph, times, include, exclude = drawn
-    repo = fast_repository(tmp_path_factory.mktemp("repo"))
+    repo = fast_repository(Path(tempfile.mkdtemp(dir=memory)))
     ids = build(repo, graph, times)
     number = {object_id: at for at, object_id in enumerate(ids)}
     found = [number[one] for one, _ in walk(repo, [ids[n] for n in include], [ids[n] for n in exclude])]
