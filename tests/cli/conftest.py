@@ -117,10 +117,10 @@ def outside(tmp_path: Path, identity: None) -> Cli:
 
 @pytest.fixture
 def cli(outside: Cli, request: pytest.FixtureRequest) -> Cli:
-    """An empty repository; its objects are loose, unless the test asks for "packed" ones."""
+    """An empty repository; its small objects are packed, unless the test asks for "loose" ones."""
     outside("init", "-q")
-    if getattr(request, "param", "loose") == "packed":
-        outside("config", "core.pack", "true")
+    if getattr(request, "param", "packed") == "loose":
+        outside("config", "core.pack", "false")
     return outside
 
 

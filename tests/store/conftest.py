@@ -1,4 +1,8 @@
-"""Repositories for the library's tests."""
+"""Repositories for the library's tests, in memory where there is such a thing.
+
+These tests make and remove tens of thousands of files: a disk takes minutes for what memory does at once.
+What a disk keeps when the power fails is asked nowhere here.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +19,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMORY = Path("/dev/shm")
+ENOUGH = 256 << 20
+
+
+def fast_folder() -> str | None:
+    """Where temporary folders are best made; None for where the system makes them."""
+    if not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK)):
+        return None
+    status = os.statvfs(MEMORY)
+    return str(MEMORY) if status.f_bavail * status.f_frsize > ENOUGH else None
 
 
 @pytest.fixture
-def work(tmp_path: Path, request: pytest.FixtureRequest) -> Work:
-    """An empty repository; its objects are loose, unless the test asks for "packed" ones."""
-    pack = getattr(request, "param", "loose") == "packed"
-    return Work(fast_repository(tmp_path / "work", pack=pack))
+def tmp_path() -> Iterator[Path]:
+    """A folder for one test, in one that nobody else uses."""
+    folder = Path(tempfile.mkdtemp(prefix="mlstore-", dir=fast_folder())).resolve()
+    (folder / "test").mkdir()
+    try:
+        yield folder / "test"
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in memory where there is such a thing: for tests that make thousands of files and folders."""
-    if not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK)):
-        yield tmp_path_factory.mktemp("memory")
-        return
-    folder = Path(tempfile.mkdtemp(dir=MEMORY))
+def memory() -> Iterator[Path]:
+    """A folder for all tests of a module."""
+    folder = Path(tempfile.mkdtemp(prefix="mlstore-", dir=fast_folder())).resolve()
     try:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for one test that needs more room than memory should give."""
+    folder = tmp_path_factory.mktemp("large")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def work(tmp_path: Path, request: pytest.FixtureRequest) -> Work:
+    """An empty repository; its small objects are packed, unless the test asks for "loose" ones."""
+    pack = getattr(request, "param", "packed") == "packed"
+    return Work(fast_repository(tmp_path / "work", pack=pack))

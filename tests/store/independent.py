@@ -1,4 +1,4 @@
-"""A second reader of the format, written from docs/format.md alone: it imports nothing of mlstore."""
+"""A second reader of the format, written from the pages about it alone: it imports nothing of mlstore."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import blake3
 import xxhash
+from tests.packformat import read_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,22 @@ class Reader:
         return (blake3.blake3 if self.format == "blake3" else hashlib.sha256)(data).hexdigest()
 
     def object(self, object_id: str) -> bytes:
-        data = (self.store / "objects" / object_id[:2] / object_id[2:]).read_bytes()
+        data = self._stored(object_id)
         assert self.hash(data) == object_id
         return data
+
+    def _stored(self, object_id: str) -> bytes:
+        """An object's bytes; a pack that was merged away while we looked is looked for again."""
+        while True:
+            packs = self._packs()
+            try:
+                return read_object(self.store / "objects", object_id)
+            except (KeyError, FileNotFoundError):
+                if self._packs() == packs:
+                    raise FileNotFoundError(object_id) from None
+
+    def _packs(self) -> set[str]:
+        return {path.name for path in (self.store / "objects" / "pack").glob("*.pack")}
 
     def json(self, kind: str, object_id: str) -> dict[str, Any]:
         line, _, body = self.object(object_id).partition(b"\n")

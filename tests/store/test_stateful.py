@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.store.conftest import MEMORY
+from tests.store.conftest import fast_folder
 from tests.store.support import Work, fast_repository, listing
 
 from mlstore.errors import NothingToCommit, PathNotFound, WouldOverwrite
@@ -71,7 +71,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(first=FILES, second=FILES, third=FILES)
     def start(self, first: Files, second: Files, third: Files) -> None:
         """Two branches that differ, and a worktree with work in it: most runs are too short to get there."""
-        self.folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
+        self.folder = Path(tempfile.mkdtemp(dir=fast_folder()))
         self.work = Work(fast_repository(self.folder / "work"))
         self.here: Files = {}
         self.index: Files = {}

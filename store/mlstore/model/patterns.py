@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 
 _MAGIC = re.compile(r"[*?\[]")
+_STAR, _ANYTHING, _FOLDERS = "[^/]*", ".*", "(?:[^/]+/)*"
+_WILD = frozenset({_STAR, _ANYTHING, _FOLDERS})
 _SET = re.compile(r"\[(!?)(\]?[^]/]*)\]")
 
 
@@ -34,22 +36,42 @@ def _compile(pattern: str) -> re.Pattern[str]:
     pattern = pattern.rstrip("/")
     if pattern in ("", "."):
         return re.compile("")
-    out = []
+    parts = []
     at = 0
     while at < len(pattern):
         text, at = _translate(pattern, at)
-        out.append(text)
-    return re.compile("(?s:" + "".join(out) + r")(?:/.*)?\Z", re.DOTALL)
+        parts.append(text)
+    return re.compile(_join(parts) + r"(?:/.*)?\Z", re.DOTALL)
+
+
+def _join(parts: list[str]) -> str:
+    """Put the parts together so that a path which does not fit is refused in reasonable time.
+
+    Where another wildcard follows, the first place at which the text behind a ``*`` fits is as good as any
+    later one, for both are in one component: so no other is ever tried.
+    """
+    out: list[str] = []
+    opened = False
+    for number, part in enumerate(parts):
+        if part in _WILD and opened:
+            out.append(")")
+            opened = False
+        if part == _STAR and any(later in _WILD for later in parts[number + 1 :]):
+            out.append("(?>[^/]*?")
+            opened = True
+        else:
+            out.append(part)
+    return "".join(out)
 
 
 def _translate(pattern: str, at: int) -> tuple[str, int]:
     char = pattern[at]
     if pattern.startswith("**/", at) and (at == 0 or pattern[at - 1] == "/"):
-        return "(?:[^/]+/)*", at + 3
+        return _FOLDERS, at + 3
     if pattern.startswith("**", at):
-        return ".*", at + 2
+        return _ANYTHING, at + 2
     if char == "*":
-        return "[^/]*", at + 1
+        return _STAR, at + 1
     if char == "?":
         return "[^/]", at + 1
     if char == "[" and (found := _SET.match(pattern, at)):

@@ -129,7 +129,7 @@ class Repository:
             self.format,
             scratch=self.scratch,
             fsync=self.fsync,
-            pack=self._config.get_flag("core.pack", False),
+            pack=self._config.get_flag("core.pack", True),
         )
 
     @cached_property

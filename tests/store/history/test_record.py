@@ -89,7 +89,7 @@ def test_a_blob_that_is_not_in_the_store_is_never_named(work: Work) -> None:
     work.commit(a="1")
     work.write("b", "2")
     work.add()
-    work.object_path(work.repo.format.hash_bytes(b"2")).unlink()
+    work.remove_object(work.repo.format.hash_bytes(b"2"))
     before = work.everything()
     with pytest.raises(ObjectNotFound, match="'b' is not in the store") as caught:
         work.record()

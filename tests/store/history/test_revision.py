@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def merged(tmp_path_factory: pytest.TempPathFactory) -> Work:
+def merged(memory: Path) -> Work:
     """::
 
     a - b - c - m   main      (m is a merge: first parent c, second e)
          \\     /
           d - e     side
     """
-    work = Work(fast_repository(tmp_path_factory.mktemp("merged") / "work"))
+    work = Work(fast_repository(memory / "merged"))
     work.commit("a", f="1")
     work.commit("b", f="2")
     work.branch("side")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,11 +66,11 @@ def ancestors(graph: list[tuple[int, ...]], *starts: int) -> set[int]:
 @settings(max_examples=60)
 @given(GRAPHS)
 def test_a_walk_gives_what_is_asked_for_children_first_and_bases_are_common(
-    tmp_path_factory: pytest.TempPathFactory,
+    memory: Path,
     drawn: tuple[list[tuple[int, ...]], list[int], list[int], list[int]],
 ) -> None:
     graph, times, include, exclude = drawn
-    repo = fast_repository(tmp_path_factory.mktemp("repo"))
+    repo = fast_repository(Path(tempfile.mkdtemp(dir=memory)))
     ids = build(repo, graph, times)
     number = {object_id: at for at, object_id in enumerate(ids)}
     found = [number[one] for one, _ in walk(repo, [ids[n] for n in include], [ids[n] for n in exclude])]
@@ -101,7 +103,7 @@ def test_a_range_does_not_read_what_lies_behind_it(work: Work) -> None:
     ids = build(work.repo, [(), *[(number,) for number in range(20)]])
     work.repo.objects._decoded.clear()
     for one in ids[:10]:
-        work.object_path(one).unlink()
+        work.remove_object(one)
     assert [one for one, _ in walk(work.repo, [ids[20]], [ids[15]])] == ids[20:15:-1]
 
 
@@ -119,7 +121,7 @@ def test_a_broken_history_is_an_error_that_names_the_commit(work: Work) -> None:
     with pytest.raises(CorruptObject) as caught:
         list(walk(work.repo, [ids[2]]))
     assert caught.value.data["id"] == ids[1]
-    work.object_path(ids[1]).unlink()
+    work.remove_object(ids[1])
     with pytest.raises(ObjectNotFound) as gone:
         list(walk(work.repo, [ids[2]]))
     assert gone.value.data["id"] == ids[1]

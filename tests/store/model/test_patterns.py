@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlstore.model.patterns import fixed_part, has_magic, matches
@@ -86,6 +86,22 @@ def test_no_pattern_breaks_the_matcher(pattern: str, path: str) -> None:
 def test_within_a_component_a_pattern_is_a_plain_glob(pattern: str, path: str) -> None:
     oracle = re.compile(re.sub(r"\*+", ".*", pattern).replace("?", ".") + r"\Z")
     assert matches(pattern, path) == bool(oracle.match(path))
+
+
+@settings(max_examples=300)
+@given(st.text("ab*?/", max_size=9), st.text("ab/", max_size=9))
+def test_the_quick_way_finds_what_the_plain_way_finds(pattern: str, path: str) -> None:
+    plain = re.split(r"((?:^|(?<=/))\*\*/|\*\*|\*|\?)", pattern.rstrip("/"))
+    meaning = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    oracle = re.compile("".join(meaning.get(part, part) for part in plain) + r"(?:/.*)?\Z", re.DOTALL)
+    if pattern.rstrip("/"):
+        assert matches(pattern, path) == bool(oracle.match(path))
+
+
+def test_a_path_that_does_not_fit_is_refused_though_it_nearly_does() -> None:
+    """Tried in every way, this would take longer than anybody waits."""
+    assert not matches("*a" * 40 + "*b", "a" * 250)
+    assert matches("*a" * 40 + "*b", "a" * 249 + "b")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import blake3
@@ -95,9 +96,9 @@ def test_an_object_is_the_exact_bytes_under_their_hash_and_a_loose_one_is_read_o
 
 @settings(max_examples=30)
 @given(st.lists(st.binary(max_size=50), max_size=8))
-def test_what_is_added_is_read_back(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> None:
+def test_what_is_added_is_read_back(memory: Path, contents: list[bytes]) -> None:
     for pack in (True, False):
-        objects = open_database(tmp_path_factory.mktemp("objects"), pack=pack)
+        objects = open_database(Path(tempfile.mkdtemp(dir=memory)), pack=pack)
         with objects.transaction() as writer:
             ids = [writer.add_bytes(data) for data in contents]
         assert [objects.read(object_id) for object_id in ids] == contents
@@ -403,9 +404,9 @@ def test_only_known_hashes_name_objects() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA binds only on Linux")
-def test_a_file_far_larger_than_memory_is_added_checked_and_streamed(tmp_path: Path) -> None:
+def test_a_file_far_larger_than_memory_is_added_checked_and_streamed(on_disk: Path) -> None:
     """300 MB, mostly a hole, in a process that may have 96 MB of data."""
-    path = tmp_path / "large"
+    path = on_disk / "large"
     with path.open("wb") as file:
         file.truncate(300 << 20)
         file.seek(200 << 20)
@@ -430,7 +431,7 @@ def test_a_file_far_larger_than_memory_is_added_checked_and_streamed(tmp_path: P
             print("the limit holds")
         """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
+        [sys.executable, "-c", code, str(on_disk)],
         env=os.environ | {"RAYON_NUM_THREADS": "2"},
         capture_output=True,
         encoding="utf-8",
@@ -441,4 +442,4 @@ def test_a_file_far_larger_than_memory_is_added_checked_and_streamed(tmp_path: P
         while chunk := file.read(1 << 20):
             hasher.update(chunk)
     assert (done.stdout.split(), done.stderr) == ([hasher.hexdigest(), "the", "limit", "holds"], "")
-    shutil.rmtree(tmp_path / "objects")
+    shutil.rmtree(on_disk / "objects")

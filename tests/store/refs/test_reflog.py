@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,11 +10,6 @@ from hypothesis import strategies as st
 from mlstore.hashing import ObjectId
 from mlstore.refs import ReflogEntry
 from mlstore.refs.reflog import append_entry, read_entries
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 ONE, TWO = ObjectId("ab" * 32), ObjectId("cd" * 32)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -28,10 +24,8 @@ ENTRIES = st.builds(
 
 
 @given(st.lists(ENTRIES, max_size=6))
-def test_entries_come_back_newest_first(
-    tmp_path_factory: pytest.TempPathFactory, entries: list[ReflogEntry]
-) -> None:
-    log = tmp_path_factory.mktemp("log") / "HEAD"
+def test_entries_come_back_newest_first(memory: Path, entries: list[ReflogEntry]) -> None:
+    log = Path(tempfile.mkdtemp(dir=memory)) / "HEAD"
     for entry in entries:
         append_entry(log, entry, fsync=False)
     assert read_entries(log) == (entries[::-1], 0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,9 +55,9 @@ SNAPSHOTS = st.dictionaries(
 @settings(max_examples=50)
 @given(SNAPSHOTS, SNAPSHOTS)
 def test_a_snapshot_survives_and_two_are_compared_by_their_trees_as_by_their_files(
-    tmp_path_factory: pytest.TempPathFactory, old: Snapshot, new: Snapshot
+    memory: Path, old: Snapshot, new: Snapshot
 ) -> None:
-    repo = fast_repository(tmp_path_factory.mktemp("repo"))
+    repo = fast_repository(Path(tempfile.mkdtemp(dir=memory)))
     trees = [store(repo, old), store(repo, new)]
     assert [read_snapshot(repo.objects, tree) for tree in trees] == [old, new]
     assert list(read_snapshot(repo.objects, trees[0])) == sorted(old)

@@ -220,7 +220,7 @@ def test_a_named_file_restores_its_missing_object(work: Work) -> None:
     work.commit(a="good")
     entry = work.index.get("a")
     assert entry is not None
-    work.object_path(entry.id).unlink()
+    work.remove_object(entry.id)
     work.add("a")
     assert work.repo.objects.read(entry.id) == b"good"
 

@@ -110,6 +110,7 @@ def test_modes_follow_the_commit_and_the_umask(work: Work) -> None:
     assert work.status() == CLEAN
 
 
+@pytest.mark.parametrize("work", ["loose"], indirect=True)
 def test_nothing_in_the_worktree_is_linked_to_the_store(work: Work) -> None:
     two(work, {"a": "1"}, {"a": "2"})
     work.switch("other")
@@ -320,7 +321,7 @@ def test_a_damaged_object_refuses_and_leaves_everything(work: Work, damage: str,
     two(work, {"a": "1", "z": "1"}, {"b": "2", "c": "a" * 5000, "d": "2"})
     object_id = work.repo.format.hash_bytes(b"a" * 5000)
     if damage == "missing":
-        work.object_path(object_id).unlink()
+        work.remove_object(object_id)
     else:
         work.damage(object_id, None if damage == "flipped" else b"")
     before = work.everything()

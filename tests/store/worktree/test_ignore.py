@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +13,6 @@ from tests.store.support import Work, fast_repository
 from mlstore.errors import Refused
 from mlstore.worktree import scan
 from mlstore.worktree.ignore import is_ignored
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_ignored_files_are_not_seen_unless_asked_for(work: Work) -> None:
@@ -79,10 +77,8 @@ FILES = ["a", "b", "ab", "a.b", "sub/a", "sub/b", "sub/ab/a", "a-b", ".a"]
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git to ask")
 @settings(max_examples=40)
 @given(LINES, LINES)
-def test_what_git_ignores_we_ignore(
-    tmp_path_factory: pytest.TempPathFactory, top: list[str], below: list[str]
-) -> None:
-    root = tmp_path_factory.mktemp("repo")
+def test_what_git_ignores_we_ignore(memory: Path, top: list[str], below: list[str]) -> None:
+    root = Path(tempfile.mkdtemp(dir=memory))
     work = Work(fast_repository(root))
     subprocess.run(["git", "init", "-q", str(root)], check=True)
     for name in FILES:

@@ -116,7 +116,7 @@ def test_a_damaged_object_leaves_all_as_it_was(work: Work) -> None:
     with pytest.raises(CorruptObject):
         from_index(work, "")
     assert work.everything() == before
-    work.object_path(work.repo.format.hash_bytes(b"22")).unlink()
+    work.remove_object(work.repo.format.hash_bytes(b"22"))
     with pytest.raises(ObjectNotFound):
         from_index(work, "")
     assert work.everything() == before

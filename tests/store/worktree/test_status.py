@@ -167,24 +167,25 @@ def test_a_store_that_cannot_be_written_does_not_keep_anybody_from_looking(
 
 
 @pytest.mark.parametrize("damage", ["missing", "corrupt"])
-@pytest.mark.parametrize("which", ["commit", "tree", "index", "HEAD", "branch"])
+@pytest.mark.parametrize(
+    ("which", "work"),
+    [
+        *[(which, how) for which in ("commit", "tree") for how in ("packed", "loose")],
+        *[(which, "packed") for which in ("index", "HEAD", "branch")],
+    ],
+    indirect=["work"],
+)
 def test_a_damaged_store_is_never_clean(work: Work, which: str, damage: str) -> None:
     work.commit(a="1")
     work.write("a", "2")
     work.add()  # so that the index is not known to equal HEAD's tree
     tree = work.repo.objects.read_commit(work.head).tree
-    path = {
-        "commit": work.object_path(work.head),
-        "tree": work.object_path(tree),
-        "index": work.repo.store / "index",
-        "HEAD": work.repo.store / "HEAD",
-        "branch": work.repo.store / "refs" / "heads" / "main",
-    }[which]
-    if damage == "corrupt":
-        path.chmod(0o644)
-        path.write_bytes(b"garbage")
+    if which in ("commit", "tree"):
+        object_id = work.head if which == "commit" else tree
+        work.damage(object_id, b"garbage") if damage == "corrupt" else work.remove_object(object_id)
     else:
-        path.unlink()
+        path = work.repo.store / {"branch": "refs/heads/main"}.get(which, which)
+        path.write_bytes(b"garbage") if damage == "corrupt" else path.unlink()
     repo = Repository.open(work.root)
     if damage == "missing" and which in ("index", "branch"):
         assert not status(repo).clean

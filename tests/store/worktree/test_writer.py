@@ -171,7 +171,7 @@ def test_nothing_is_removed_behind_a_link(work: Work) -> None:
 @pytest.mark.parametrize("damage", ["damaged", "missing"])
 def test_a_damaged_or_missing_blob_writes_nothing(work: Work, damage: str) -> None:
     good, bad = blob(work), blob(work, b"other")
-    work.damage(bad.id) if damage == "damaged" else work.object_path(bad.id).unlink()
+    work.damage(bad.id) if damage == "damaged" else work.remove_object(bad.id)
     with WorktreeWriter(work.repo) as files:
         files.stage("a", good)
         with pytest.raises((CorruptObject, ObjectNotFound)):
