@@ -10,13 +10,14 @@ from mlstore.durable.errors import storage_error, storage_errors
 from mlstore.durable.files import (
     append_line,
     make_folder,
+    remove_empty_folder,
     remove_file,
     remove_folder,
     replace_file,
     write_all,
 )
 from mlstore.durable.locks import FileLock
-from mlstore.durable.staging import StagedFile, Staging, sweep
+from mlstore.durable.staging import StagedFile, Staging, move_files, sweep
 from mlstore.durable.sync import sync_folder
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "Staging",
     "append_line",
     "make_folder",
+    "move_files",
+    "remove_empty_folder",
     "remove_file",
     "remove_folder",
     "replace_file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from mlstore.durable.errors import storage_errors
@@ -104,6 +105,12 @@ def remove_folder(path: Path) -> None:
             import shutil
 
             shutil.rmtree(path)
+
+
+def remove_empty_folder(path: Path) -> None:
+    """Remove the folder *path* if there is nothing in it. Not made durable."""
+    with suppress(OSError):
+        os.rmdir(path)
 
 
 def remove_file(path: Path, *, fsync: bool = True) -> None:

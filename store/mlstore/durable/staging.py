@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mlstore.durable.errors import storage_errors
-from mlstore.durable.files import CREATE, SINGLE_FILE, write_all
+from mlstore.durable.files import CREATE, SINGLE_FILE, make_folder, write_all
 from mlstore.durable.locks import try_lock
 from mlstore.durable.sync import sync_file_system, sync_folder
 from mlstore.hashing import BytesLike
@@ -90,28 +90,36 @@ class Staging:
                 os.close(self._lock)
                 self._lock = -1
 
-    def publish(self, moves: Iterable[tuple[Path, Path]], *, is_corrupt: Callable[[Path], bool]) -> None:
+    def publish(
+        self,
+        moves: Iterable[tuple[Path, Path]],
+        *,
+        is_corrupt: Callable[[Path], bool],
+        reused: Iterable[Path] = (),
+    ) -> None:
         """Give staged files their final names: ``(staged, final)`` pairs, all or (after a crash) some.
 
         A final name that exists is left alone, unless *is_corrupt* says that its bytes are damaged:
-        then the good copy takes its place. Raises ``StorageError``.
+        then the good copy takes its place. *reused* are folders with files that were there before and
+        that the caller relies on: whoever put them there may have died before their names were on disk.
+        Raises ``StorageError``.
         """
         pairs = list(moves)
-        if not pairs or self._folder is None:
+        touched = {place for folder in reused for place in (folder, folder.parent)}
+        if not (pairs or touched):
             return
         with storage_errors(self._scratch):
             self._sync_files([staged for staged, _ in pairs])
-            touched: set[Path] = set()
             for staged, final in pairs:
                 if final.parent not in touched and not final.parent.is_dir():
                     final.parent.mkdir(parents=True, exist_ok=True)
                     touched.add(final.parent.parent)
                 touched.add(final.parent)
                 _give_name(staged, final, is_corrupt)
-            self._sync_names(touched, len(pairs))
+            self._sync_names(touched)
 
     def _sync_files(self, files: list[Path]) -> None:
-        if not self._fsync or (len(files) >= _BATCH_FROM and sync_file_system(self._scratch)):
+        if not (self._fsync and files) or (len(files) >= _BATCH_FROM and sync_file_system(self._scratch)):
             return
         for path in files:
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
@@ -120,8 +128,8 @@ class Staging:
             finally:
                 os.close(fd)
 
-    def _sync_names(self, folders: set[Path], count: int) -> None:
-        if not self._fsync or (count >= _BATCH_FROM and sync_file_system(self._scratch)):
+    def _sync_names(self, folders: set[Path]) -> None:
+        if not self._fsync or (len(folders) >= _BATCH_FROM and sync_file_system(self._scratch)):
             return
         for folder in sorted(folders):
             sync_folder(folder)
@@ -134,6 +142,26 @@ class Staging:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def move_files(
+    moves: Iterable[tuple[Path, Path]], *, is_corrupt: Callable[[Path], bool], fsync: bool = True
+) -> None:
+    """Give files of the store other places: ``(old, new)`` pairs, durably. Folders are made as needed.
+
+    After a crash each file is at one place or at both. A file that is at the new place already stays, unless
+    *is_corrupt* says that it is damaged. Raises ``StorageError``.
+    """
+    touched: set[Path] = set()
+    for old, new in moves:
+        with storage_errors(old):
+            make_folder(new.parent, fsync=fsync)
+            _give_name(old, new, is_corrupt)
+            touched |= {old.parent, new.parent}
+    if fsync:
+        for folder in sorted(touched):
+            with storage_errors(folder):
+                sync_folder(folder)
 
 
 def _give_name(staged: Path, final: Path, is_corrupt: Callable[[Path], bool]) -> None:

@@ -7,13 +7,13 @@ version. Large data files are cut into chunks, compressed where that pays. None 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from mlstore.durable import Staging, storage_errors
 from mlstore.errors import CorruptError, NotFoundError
@@ -27,6 +27,7 @@ from mlstore.hashing import (
     read_chunks,
 )
 from mlstore.model import Commit, Tag, Tree, encode_commit, encode_tag, encode_tree
+from mlstore.objects.compress import Compressor
 from mlstore.objects.pack import EntryKind, Pack, PackBuilder
 from mlstore.objects.recipe import MOST_PARTS, Part, encode_recipe
 from mlstore.objects.source import RecipeSource, Source
@@ -41,9 +42,6 @@ _PACK_LIMIT: Final = 1 << 30  # a pack is closed when it is larger (bytes), and 
 _BASE_FROM: Final = 4 << 20  # from this size (bytes) on a previous version is worth comparing with
 _LITERAL: Final = 1 << 20
 _MOST_WORKERS: Final = 8  # each holds a few chunks
-_COMPRESS_FROM: Final = 256
-_LEVEL: Final = 1
-_WORTH_IT: Final = 0.9
 
 
 class ObjectWriter:
@@ -63,6 +61,7 @@ class ObjectWriter:
         self._packed: set[ObjectId] = set()  # in a pack of this transaction, as object or chunk
         self._checked: set[ObjectId] = set()  # in the store, hashed in this transaction
         self._damaged: set[ObjectId] = set()
+        self._shared: set[Path] = set()  # packs with something that is relied on
         self._loose_ids: set[ObjectId] | None = None
         self._pack: PackBuilder | None = None
         self._full: list[PackBuilder] = []
@@ -193,10 +192,17 @@ class ObjectWriter:
 
     def _prepare(self, data: bytes) -> tuple[ObjectId, bytes, int, bool]:
         chunk_id = self._format.hash_bytes(data)
-        if chunk_id in self._packed or self._database.packs.holds(chunk_id):
+        if chunk_id in self._packed or self._shares(chunk_id):
             return chunk_id, b"", len(data), False
         stored, compressed = self._compressor.try_on(data)
         return chunk_id, bytes(stored), len(data), compressed
+
+    def _shares(self, chunk_id: ObjectId) -> bool:
+        packs = self._database.packs
+        if not packs.holds(chunk_id):
+            return False
+        self._shared.update(pack.path for pack, _ in packs.copies(chunk_id))
+        return True
 
     def _add_chunk(self, chunk_id: ObjectId, stored: BytesLike, length: int, compressed: bool) -> None:
         if chunk_id in self._packed or (length and not len(stored)):
@@ -298,7 +304,10 @@ class ObjectWriter:
         if object_id in self._loose_ids:
             return True
         found = self._database.packs.find(object_id, again=False)
-        return found is not None and found[1].kind != EntryKind.CHUNK
+        if found is None or found[1].kind == EntryKind.CHUNK:
+            return False
+        self._shared.add(found[0].path)
+        return True
 
     def _sound(self, object_id: ObjectId) -> bool:
         """Whether the store has these bytes, undamaged; they are hashed to know."""
@@ -331,12 +340,27 @@ class ObjectWriter:
         ]
         builders = [*self._full, *([self._pack] if self._pack is not None else [])]
         moves += [(pack.file.path, self._database.packs.path(pack.finish())) for pack in builders]
-        self._staging.publish(moves, is_corrupt=self._is_corrupt)
+        self._staging.publish(moves, is_corrupt=self._is_corrupt, reused=self._reused_folders())
+        self._freshen()
         if builders:
             self._database.packs.forget()
         self._pending.clear()
         self._full, self._pack = [], None
         return bool(builders)
+
+    def _reused_folders(self) -> set[Path]:
+        """Where what was found in the store stands: its name may not be on disk yet."""
+        return {path.parent for path in self._reused()}
+
+    def _freshen(self) -> None:
+        """Date what was found in the store anew, so that a collection takes it for something in use."""
+        for path in self._reused():
+            with contextlib.suppress(OSError):  # gone into another pack, or somebody else's
+                os.utime(path)
+
+    def _reused(self) -> set[Path]:
+        loose = self._known & self._loose_ids if self._loose_ids else ()
+        return {self._database.loose.path(object_id) for object_id in loose} | self._shared
 
     def _is_corrupt(self, path: Path) -> bool:
         """Whether the file that already has a final name is damaged."""
@@ -355,33 +379,6 @@ class ObjectWriter:
             if pack is not None:
                 pack.file.close()
         self._staging.discard()
-
-
-class Compressor:
-    """zstd where it pays: text-like bytes, and what a first try shows to shrink. Safe in threads."""
-
-    def __init__(self) -> None:
-        self._local = threading.local()
-
-    def try_on(self, data: BytesLike) -> tuple[BytesLike, bool]:
-        """Give the bytes to store, and whether they are compressed."""
-        if len(data) < _COMPRESS_FROM or not _looks_compressible(data):
-            return data, False
-        packed = self._zstd().compress(data)
-        return (packed, True) if len(packed) < _WORTH_IT * len(data) else (data, False)
-
-    def _zstd(self) -> Any:
-        if not hasattr(self._local, "zstd"):
-            import zstandard
-
-            self._local.zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True)
-        return self._local.zstd
-
-
-def _looks_compressible(data: BytesLike) -> bool:
-    """A cheap look at the middle: random bytes use most of 256 values, data that shrinks does not."""
-    middle = len(data) // 2
-    return len(frozenset(data[middle : middle + 96])) < 64
 
 
 def _read_small(fd: int, size: int) -> bytes:

@@ -12,7 +12,7 @@ from mlstore.durable import make_folder, remove_file, remove_folder, replace_fil
 from mlstore.errors import CorruptFile, InvalidRef, RefNotFound, Refused
 from mlstore.hashing import ObjectId, is_object_id
 from mlstore.refs.names import BRANCHES, is_ref, validate_ref
-from mlstore.refs.reflog import ReflogEntry, append_entry, read_entries
+from mlstore.refs.reflog import ReflogEntry, append_entry, read_entries, split_entries
 
 _SYMBOLIC = "ref: "
 _LONGEST = 2048
@@ -156,6 +156,17 @@ class RefStore:
         if entry is not None:
             self._log("HEAD", entry)
         self._write(self._root / "HEAD", commit)
+
+    def expire_reflog(self, name: str, since: str, *, dry_run: bool = False) -> int:
+        """Drop the entries of the log of *name* from before *since* (``YYYY-MM-DDT...``); gives how many.
+
+        Lines that are no entries stay, for ``fsck`` to tell.
+        """
+        path = self._log_path(name)
+        kept, gone = split_entries(path, since)
+        if gone and not dry_run:
+            replace_file(path, kept, scratch=self._scratch, fsync=self._fsync)
+        return gone
 
     # inside
 
