@@ -28,7 +28,7 @@ from array import array
 from mlstore.errors import CorruptFile, InvalidPath
 from mlstore.hashing import ObjectId, checksum_bytes
 from mlstore.index.table import EXECUTABLE, Table
-from mlstore.model import validate_path
+from mlstore.model.paths import validate_path
 
 _MAGIC = b"MLSINDEX"
 _VERSION = 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mlstore.hashing import ObjectId
 from mlstore.index.codec import decode_index, encode_index
 from mlstore.index.table import EXECUTABLE, IndexEntry, StatData, Table
-from mlstore.model import TreeEntry
+from mlstore.model.tree import TreeEntry
 
 
 class Index:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
@@ -16,8 +15,7 @@ EntryKind: TypeAlias = Literal["file", "executable", "tree"]
 ENTRY_KINDS = frozenset({"file", "executable", "tree"})
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One name in a folder. ``size`` is the number of bytes of the object that ``id`` names.
 
     In a flattened snapshot ``name`` is the whole path from the root of the repository.
@@ -33,8 +31,7 @@ class TreeEntry:
         return other is not None and self.id == other.id and self.kind == other.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """The entries of one folder, sorted by the UTF-8 bytes of their names, each name once."""
 
     entries: tuple[TreeEntry, ...]

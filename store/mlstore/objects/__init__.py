@@ -3,7 +3,18 @@
 Callers see ``ObjectDatabase`` and ``ObjectWriter`` only; how bytes lie on disk never shows in ids.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlstore._lazy import lazy_names
 from mlstore.objects.database import ObjectDatabase
-from mlstore.objects.writer import SMALL, ObjectWriter
+
+if TYPE_CHECKING:
+    from mlstore.objects.writer import SMALL, ObjectWriter
 
 __all__ = ["SMALL", "ObjectDatabase", "ObjectWriter"]
+
+__getattr__ = lazy_names(
+    __name__, {"SMALL": "mlstore.objects.writer", "ObjectWriter": "mlstore.objects.writer"}
+)

@@ -42,6 +42,7 @@ _BASE_FROM: Final = 4 << 20  # from this size (bytes) on a previous version is w
 _LITERAL: Final = 1 << 20
 _MOST_WORKERS: Final = 8  # each holds a few chunks
 _COMPRESS_FROM: Final = 256
+_COMMIT: Final = b"mlstore commit 1\n"
 _LEVEL: Final = 1
 _WORTH_IT: Final = 0.9
 
@@ -365,7 +366,8 @@ class Compressor:
 
     def try_on(self, data: BytesLike) -> tuple[BytesLike, bool]:
         """Give the bytes to store, and whether they are compressed."""
-        if len(data) < _COMPRESS_FROM or not _looks_compressible(data):
+        # Nearly every command reads a commit: not worth loading the decompressor for.
+        if len(data) < _COMPRESS_FROM or data[: len(_COMMIT)] == _COMMIT or not _looks_compressible(data):
             return data, False
         packed = self._zstd().compress(data)
         return (packed, True) if len(packed) < _WORTH_IT * len(data) else (data, False)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlstore.durable import make_folder, remove_file, remove_folder, replace_file, storage_errors
 from mlstore.errors import CorruptFile, InvalidRef, RefNotFound, Refused
 from mlstore.hashing import ObjectId, is_object_id
 from mlstore.refs.names import BRANCHES, is_ref, validate_ref
-from mlstore.refs.reflog import ReflogEntry, append_entry, read_entries
+
+if TYPE_CHECKING:
+    from mlstore.refs.reflog import ReflogEntry
 
 _SYMBOLIC = "ref: "
 _LONGEST = 2048
@@ -21,8 +23,7 @@ _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ |= getattr(os, "O_NONBLOCK", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where HEAD stands: on a branch (short name) or detached (None); no commit yet is None."""
 
     branch: str | None
@@ -91,10 +92,14 @@ class RefStore:
 
     def reflog(self, name: str) -> list[ReflogEntry]:
         """Give the moves of *name* (``HEAD`` or ``refs/...``), newest first."""
+        from mlstore.refs.reflog import read_entries
+
         return read_entries(self._log_path(name))[0]
 
     def unreadable_log_lines(self, name: str) -> int:
         """Give the number of lines in the log of *name* that are no entries."""
+        from mlstore.refs.reflog import read_entries
+
         return read_entries(self._log_path(name))[1]
 
     def logs(self) -> list[str]:
@@ -166,6 +171,8 @@ class RefStore:
         return self._root / "logs" / (name if name == "HEAD" else validate_ref(name))
 
     def _log(self, name: str, entry: ReflogEntry) -> None:
+        from mlstore.refs.reflog import append_entry
+
         append_entry(self._log_path(name), entry, fsync=self._fsync)
 
     def _log_head(self, name: str, entry: ReflogEntry) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlstore.durable import storage_error
-from mlstore.lockfile import LOCK_NAME
+from mlstore.model.paths import LOCK_NAME
 from mlstore.repository import Repository
 from mlstore.worktree.ignore import ALWAYS_IGNORED, IGNORE_NAME, IgnoreRules, is_ignored, rules_for
 
