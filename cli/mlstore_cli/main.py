@@ -1,11 +1,13 @@
 """The entry point of the command `mlstore`.
 
 `mlstore --version` is answered here, before anything else is imported, so that a script which only asks
-whether mlstore is there pays no more than Python's own start-up.
+whether mlstore is there pays no more than Python's own start-up; and a plain `mlstore status` without the
+parser of the command line (see `mlstore_cli.quick`).
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -18,6 +20,12 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"mlstore {__version__}\n")
         return 0
     try:
+        if args[:1] == ["status"] and "_MLSTORE_COMPLETE" not in os.environ:
+            from mlstore_cli import quick
+
+            status = quick.run(args[1:])
+            if status is not None:
+                return status
         from mlstore_cli.app import run
 
         return run(args)

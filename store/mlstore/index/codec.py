@@ -82,8 +82,9 @@ def _decode_columns(view: memoryview, count: int) -> Table:
         raise _corrupt("a path is not UTF-8") from None
     if paths.pop() != "" or len(paths) != count:
         raise _corrupt("its paths do not fit its length")
-    mtimes, ctimes, inodes, sizes = numbers
-    table = Table(paths, mtimes, ctimes, inodes, sizes, kinds, ids, checksums)
+    table = Table(paths)
+    table.mtimes, table.ctimes, table.inodes, table.sizes = numbers
+    table.kinds, table.ids, table.checksums = kinds, ids, checksums
     _check_rows(table)
     return table
 

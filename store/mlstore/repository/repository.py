@@ -188,11 +188,21 @@ class Repository:
         path = self.store / "index"
         with storage_errors(path):
             try:
-                with path.open("rb") as file:
-                    written = os.fstat(file.fileno()).st_mtime_ns
-                    return Index.load(file.read(), written)
+                with open(path, "rb", buffering=0) as file:
+                    status = os.fstat(file.fileno())
+                    index = Index.load(file.read(), status.st_mtime_ns)
+                    index.stamp = _stamp(status)
+                    return index
             except FileNotFoundError:
                 return Index()
+
+    def index_stamp(self) -> tuple[int, ...]:
+        """Tell the index file of this moment from others: it changes whenever the index is written."""
+        with storage_errors(self.store / "index"):
+            try:
+                return _stamp(os.stat(self.store / "index"))
+            except FileNotFoundError:
+                return ()
 
     def save_index(self, index: Index) -> None:
         """Write the index, durably; the caller holds the write lock."""
@@ -210,3 +220,7 @@ class Repository:
         # Not by way of tmp/: whoever holds the write lock clears it of single files, and a run may not.
         replace_file(path, data, scratch=path.parent, fsync=False)
         return path
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
