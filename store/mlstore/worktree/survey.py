@@ -11,8 +11,8 @@ import errno
 import os
 import stat
 import sys
+from array import array
 from bisect import bisect_left
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlstore.durable import storage_error
@@ -21,7 +21,7 @@ from mlstore.index.table import Table
 from mlstore.worktree.clock import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mlstore.index import Index
 
@@ -32,6 +32,7 @@ _FILE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) 
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _INODE = 0x7FFFFFFFFFFFFFFF
 _MODE = stat.S_IFMT(0o177777) | 0o100  # what kind of file it is, and whether its owner may execute it
+_NEVER = -(1 << 63)
 _WHOLE = 1 << 20  # files of at most this many bytes are read by one call
 
 FORK_FROM = 6000
@@ -130,7 +131,8 @@ class _Surveyor:
     def __init__(self, root: str, table: Table, written_ns: int, *, listing: bool) -> None:
         self._base = root + os.sep
         self._table = table
-        self._horizon = written_ns
+        self._columns = _believed(table, written_ns), table.ctimes, table.inodes, table.sizes, table.kinds
+        self._modes = (stat.S_IFREG, stat.S_IFREG | 0o100)
         self._listing = listing
         self._now = clock()
         self._real = {"": True}
@@ -187,52 +189,44 @@ class _Surveyor:
         self.found.strangers.setdefault(above, []).append(name)
 
     def _look_in(self, folder: Folder, fd: int) -> None:
-        prefix = f"{folder.path}/" if folder.path else ""
-        look = partial(os.stat, dir_fd=fd, follow_symlinks=False) if fd >= 0 else os.lstat
-        base = "" if fd >= 0 else self._base + prefix
         if self._listing:
             try:
-                listed = os.listdir(fd if fd >= 0 else base)
+                listed = os.listdir(fd if fd >= 0 else self._base + folder.path)
             except OSError as exc:
                 raise storage_error(exc, folder.path or ".") from exc
             strangers = set(listed).difference(folder.names, folder.folders)
             if strangers:
                 self.found.strangers.setdefault(folder.path, []).extend(strangers)
-        table, horizon = self._table, self._horizon
-        mtimes, ctimes, inodes, sizes = table.mtimes, table.ctimes, table.inodes, table.sizes
-        modes = (stat.S_IFREG, stat.S_IFREG | 0o100)
-        kinds = table.kinds
-        for row, name in zip(folder.rows, folder.names, strict=True):
+        # The loop that counts: nothing in it but one system call and five comparisons.
+        lstat, expected = os.stat, self._modes
+        where = {"dir_fd": fd, "follow_symlinks": False} if fd >= 0 else {"follow_symlinks": False}
+        names = folder.names if fd >= 0 else [f"{self._base}{folder.path}/{name}" for name in folder.names]
+        columns = [_pick(column, folder.rows) for column in self._columns]
+        for row, name, mtime, ctime, inode, size, kind in zip(folder.rows, names, *columns, strict=True):
             try:
-                status = look(base + name)
+                status = lstat(name, **where)
             except (FileNotFoundError, NotADirectoryError):
                 self.found.suspects.append(row)
                 continue
             except OSError as exc:
-                raise storage_error(exc, prefix + name) from exc
+                raise storage_error(exc, self._table.paths[row]) from exc
             if (
-                status.st_mtime_ns == (mtime := mtimes[row])
-                and status.st_ctime_ns == (ctime := ctimes[row])
-                and status.st_size == sizes[row]
-                and status.st_ino & _INODE == inodes[row]
-                and mtime < horizon
-                and ctime < horizon
-                and status.st_mode & _MODE == modes[kinds[row]]
-                and (mtime or ctime)  # both 0: nothing is known
+                status.st_mtime_ns != mtime
+                or status.st_ctime_ns != ctime
+                or status.st_size != size
+                or status.st_ino & _INODE != inode
+                or status.st_mode & _MODE != expected[kind]
             ):
-                continue
-            self._look_closer(row, folder.path, name, status, fd)
+                self._look_closer(row, fd, status)
 
-    def _look_closer(self, row: int, folder: str, name: str, status: os.stat_result, fd: int) -> None:
+    def _look_closer(self, row: int, fd: int, status: os.stat_result) -> None:
         """Compare the content of a file whose stat data differs, if it may be that of the index."""
         if not stat.S_ISREG(status.st_mode):
             self.found.suspects.append(row)
             if self._listing and stat.S_ISDIR(status.st_mode):
-                self.found.strangers.setdefault(folder, []).append(name)
+                self._add_stranger(self._table.paths[row])
             return
-        after = None
-        if status.st_size == self._table.sizes[row]:
-            after = self._same_content(row, folder, name, status, fd)
+        after = self._same_content(row, fd, status) if status.st_size == self._table.sizes[row] else None
         if after is None:
             self.found.suspects.append(row)
             return
@@ -240,13 +234,14 @@ class _Surveyor:
         data = (after.st_mtime_ns, after.st_ctime_ns, after.st_ino & _INODE) if settled else (0, 0, 0)
         self.found.touched.append((row, *data, bool(after.st_mode & 0o100)))
 
-    def _same_content(
-        self, row: int, folder: str, name: str, before: os.stat_result, fd: int
-    ) -> os.stat_result | None:
+    def _same_content(self, row: int, fd: int, before: os.stat_result) -> os.stat_result | None:
         """Give the ``fstat`` after reading a file whose xxh3-128 is that of the index, else None."""
-        path = f"{folder}/{name}" if folder else name
+        path = self._table.paths[row]
         try:
-            file = os.open(name, _FILE, dir_fd=fd) if fd >= 0 else os.open(self._base + path, _FILE)
+            if fd >= 0:
+                file = os.open(path.rpartition("/")[2], _FILE, dir_fd=fd)
+            else:
+                file = os.open(self._base + path, _FILE)
         except OSError:
             return None  # gone meanwhile, or not for us to read: whoever looks at it in full says so
         try:
@@ -264,6 +259,25 @@ class _Surveyor:
         if _stamp(after) != _stamp(before) or checksum != self._table.checksums[16 * row : 16 * row + 16]:
             return None
         return after
+
+
+def _believed(table: Table, horizon: int) -> array[int]:
+    """Give the mtimes, with one that no file has where stat data proves nothing (see ``Index``)."""
+    mtimes, ctimes = table.mtimes, table.ctimes
+    if not mtimes or (max(mtimes) < horizon and max(ctimes) < horizon and 0 not in ctimes):
+        return mtimes
+    return array(
+        "q",
+        (
+            mtime if mtime < horizon and ctime < horizon and (mtime or ctime) else _NEVER
+            for mtime, ctime in zip(mtimes, ctimes, strict=True)
+        ),
+    )
+
+
+def _pick(column: Sequence[int], rows: range | list[int]) -> Sequence[int]:
+    """Give the values of some rows: a copy of a stretch where they stand together."""
+    return column[rows.start : rows.stop] if isinstance(rows, range) else [column[row] for row in rows]
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -23,9 +23,27 @@ WATCH = """if True:
     from mlstore.worktree import status, add_paths
     root = Path(sys.argv[1])
     opened = []
+    real_open = os.open
+    def counted(path, flags, mode=0o777, *, dir_fd=None):
+        global here
+        here = dir_fd
+        return real_open(path, flags, mode, dir_fd=dir_fd)
+    here = None
+    os.open = counted
+    def absolute(name):
+        back = real_open(".", os.O_RDONLY)
+        if here is not None:  # an audit event does not tell in which folder a name is meant
+            os.fchdir(here)
+        try:
+            return os.path.abspath(name)
+        finally:
+            os.fchdir(back)
+            os.close(back)
     def hook(event, args):
-        if event == "open" and isinstance(args[0], (str, bytes)):
-            path = os.path.abspath(os.fsdecode(args[0]))
+        global here
+        if event == "open" and isinstance(args[0], (str, bytes)) and args[0] != ".":
+            path = absolute(os.fsdecode(args[0]))
+            here = None
             if path.startswith(str(root) + "/") and "/.mlstore/" not in path and not os.path.isdir(path):
                 opened.append(os.path.relpath(path, root))
     repo = Repository.open(root)
