@@ -6,6 +6,8 @@ options below goes the ordinary way, to the same function.
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def show_status(session: Session, flags: set[str], untracked: str) -> None:
     from mlstore_cli import output
     from mlstore_cli.views import status as view
 
-    with session.progress("scanning"):
+    with session.progress("scanning") if sys.stderr.isatty() else nullcontext():
         found = status(session.repo, untracked=untracked)
     if "as_json" in flags:
         output.emit_json("status/1", view.to_json(found))

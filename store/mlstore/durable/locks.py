@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from mlstore.durable import DEFAULT_WAIT
 from mlstore.durable.errors import storage_errors
 from mlstore.errors import Locked
 
-DEFAULT_WAIT = 10.0
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
 

@@ -24,10 +24,11 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from operator import lt
 
 from mlstore.errors import CorruptFile, InvalidPath
 from mlstore.hashing import ObjectId, checksum_bytes
-from mlstore.index.table import EXECUTABLE, Table
+from mlstore.index.table import Table
 from mlstore.model.paths import validate_path
 
 _MAGIC = b"MLSINDEX"
@@ -90,12 +91,12 @@ def _decode_columns(view: memoryview, count: int) -> Table:
 
 
 def _check_rows(table: Table) -> None:
-    if table.kinds and max(table.kinds) > EXECUTABLE:
+    if table.kinds.translate(None, b"\0\1"):
         raise _corrupt("an entry has an unknown kind")
     if table.sizes and min(table.sizes) < 0:
         raise _corrupt("an entry has a negative size")
     paths = table.paths
-    if any(map(str.__ge__, paths, paths[1:])):
+    if not all(map(lt, paths, paths[1:])):
         raise _corrupt("its paths are not in order")
 
 

@@ -8,7 +8,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlstore.durable import make_folder, remove_file, remove_folder, replace_file, storage_errors
+from mlstore import durable
+from mlstore.durable import storage_errors
 from mlstore.errors import CorruptFile, InvalidRef, RefNotFound, Refused
 from mlstore.hashing import ObjectId, is_object_id
 from mlstore.refs.names import BRANCHES, is_ref, validate_ref
@@ -132,8 +133,8 @@ class RefStore:
         """Remove *name*, which must point to *old*; its reflog goes with it, as in git."""
         if self.read(name) != old:
             raise Refused(f"'{name}' was moved by somebody else", ref=name)
-        remove_file(self._path(name), fsync=self._fsync)
-        remove_file(self._log_path(name), fsync=self._fsync)
+        durable.remove_file(self._path(name), fsync=self._fsync)
+        durable.remove_file(self._log_path(name), fsync=self._fsync)
 
     def rename(self, old: str, new: str, *, entry: ReflogEntry) -> None:
         """Give the branch *old* the name *new*; HEAD follows."""
@@ -181,7 +182,7 @@ class RefStore:
             self._log("HEAD", entry)
 
     def _write(self, path: Path, line: str) -> None:
-        replace_file(path, line.encode() + b"\n", scratch=self._scratch, fsync=self._fsync)
+        durable.replace_file(path, line.encode() + b"\n", scratch=self._scratch, fsync=self._fsync)
 
     def _read_line(self, path: Path) -> str | None:
         with storage_errors(path):
@@ -216,18 +217,18 @@ class RefStore:
         path = self._path(name)
         if path.is_dir() and any(child.is_file() for child in path.rglob("*")):
             raise InvalidRef(f"'{name}' cannot be made: refs below it exist", ref=name)
-        remove_folder(path)
+        durable.remove_folder(path)
         for parent in path.parents:
             if parent == self._root:
                 break
             if parent.is_file():
                 taken = parent.relative_to(self._root).as_posix()
                 raise InvalidRef(f"'{name}' cannot be made: '{taken}' exists", ref=name)
-        make_folder(path.parent, fsync=self._fsync)
+        durable.make_folder(path.parent, fsync=self._fsync)
         log = self._log_path(name)
-        remove_folder(log)
+        durable.remove_folder(log)
         for parent in log.parents:
             if parent == self._root / "logs":
                 break
             if parent.is_file():
-                remove_file(parent, fsync=self._fsync)
+                durable.remove_file(parent, fsync=self._fsync)

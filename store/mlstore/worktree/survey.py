@@ -8,6 +8,7 @@ time goes into system calls, and Python's lock would let threads make them only 
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import stat
 import sys
@@ -321,6 +322,7 @@ def _look_in_two(surveyor: _Surveyor, ours: list[Folder], others: list[Folder]) 
         status = 1
         try:
             os.close(reader)
+            gc.disable()  # it would touch, and so copy, every page that is shared with the parent
             surveyor.look(others)
             with os.fdopen(writer, "wb") as pipe:
                 pipe.write(marshal.dumps(surveyor.found.as_tuple()))
