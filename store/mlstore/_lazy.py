@@ -7,8 +7,6 @@ otherwise the import system would bind the module to it.
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
@@ -22,6 +20,8 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     def load(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        from importlib import import_module
+
         return getattr(import_module(homes[name]), name)
 
     return load

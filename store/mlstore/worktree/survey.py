@@ -257,9 +257,14 @@ class _Surveyor:
             raise storage_error(exc, path) from exc
         finally:
             os.close(file)
-        if _stamp(after) != _stamp(before) or checksum != self._table.checksums[16 * row : 16 * row + 16]:
-            return None
-        return after
+        unchanged = (
+            checksum == self._table.checksums[16 * row : 16 * row + 16]
+            and after.st_mtime_ns == before.st_mtime_ns
+            and after.st_ctime_ns == before.st_ctime_ns
+            and after.st_ino == before.st_ino
+            and after.st_size == before.st_size
+        )
+        return after if unchanged else None
 
 
 def _believed(table: Table, horizon: int) -> array[int]:
@@ -279,10 +284,6 @@ def _believed(table: Table, horizon: int) -> array[int]:
 def _pick(column: Sequence[int], rows: range | list[int]) -> Sequence[int]:
     """Give the values of some rows: a copy of a stretch where they stand together."""
     return column[rows.start : rows.stop] if isinstance(rows, range) else [column[row] for row in rows]
-
-
-def _stamp(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
 
 
 def _may_fork() -> bool:
