@@ -10,11 +10,8 @@ file; BLAKE3 spreads each large buffer over all cores.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, NewType, Protocol, TypeAlias
 
 import blake3
@@ -33,21 +30,21 @@ HEX_LENGTH = 64
 DEFAULT_FORMAT = "blake3"
 OBJECT_FORMATS = ("blake3", "sha256")
 
-_OBJECT_ID = re.compile(r"[0-9a-f]{64}\Z")
+_HEX_DIGITS = "0123456789abcdef"
 # Below this size the threads cost more than they bring.
 _PARALLEL_FROM = 256 << 10
 
 
 def parse_object_id(text: str) -> ObjectId:
     """Give *text* as an object id; raises ``UsageError`` unless it is exactly 64 lowercase hex digits."""
-    if not _OBJECT_ID.match(text):
+    if not is_object_id(text):
         raise UsageError(f"'{text}' is not an object id", hint="an id is 64 lowercase hexadecimal digits")
     return ObjectId(text)
 
 
 def is_object_id(text: object) -> bool:
     """Whether *text* is exactly 64 lowercase hexadecimal digits."""
-    return isinstance(text, str) and _OBJECT_ID.match(text) is not None
+    return isinstance(text, str) and len(text) == HEX_LENGTH and not text.strip(_HEX_DIGITS)
 
 
 class Hasher(Protocol):
@@ -83,8 +80,7 @@ class _ParallelBlake3(_Blake3):
         self._hash = blake3.blake3(max_threads=blake3.blake3.AUTO)
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectFormat:
+class ObjectFormat(NamedTuple):
     """The hash that names the objects of one repository: ``blake3`` or ``sha256``, 32 bytes each."""
 
     name: str
@@ -92,14 +88,20 @@ class ObjectFormat:
     def new(self, *, parallel: bool = False) -> Hasher:
         """Start a hash; *parallel* allows BLAKE3 to use every core for large buffers."""
         if self.name == "sha256":
-            return hashlib.sha256()
+            return _sha256()
         return _ParallelBlake3() if parallel else _Blake3()
 
     def hash_bytes(self, data: BytesLike) -> ObjectId:
         """Give the id of *data*."""
         if self.name == "sha256":
-            return ObjectId(hashlib.sha256(data).hexdigest())
+            return ObjectId(_sha256(data).hexdigest())
         return ObjectId(blake3.blake3(data).hexdigest())
+
+
+def _sha256(data: BytesLike = b"") -> Hasher:
+    import hashlib  # brings OpenSSL with it, which few repositories need
+
+    return hashlib.sha256(data)
 
 
 _FORMATS = {name: ObjectFormat(name) for name in OBJECT_FORMATS}

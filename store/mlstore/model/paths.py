@@ -7,21 +7,22 @@ names included), or forge a line on a terminal is refused everywhere.
 
 from __future__ import annotations
 
-import re
-import unicodedata
-
+from mlstore._lazy import LazyPattern
 from mlstore.errors import InvalidPath
+
+LOCK_NAME = "mlstore.lock"
+"""The pins of golden pipelines, beside ``.mlstore``: it names a commit, so no commit can hold it."""
 
 MAX_COMPONENT = 255
 MAX_PATH = 4096
 
 # Control characters, DEL, C1, backslash, and colon (drive prefixes, NTFS streams).
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\:/]")
+_FORBIDDEN = LazyPattern(r"[\x00-\x1f\x7f-\x9f\\:/]")
 # HFS+ ignores these when it compares names, so '.g<U+200C>it' is '.git' there.
-_HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-_SHORT_NAME = re.compile(r"(?:mlstor|git)~\d+\Z")
+_HFS_IGNORED = LazyPattern("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_SHORT_NAME = LazyPattern(r"(?:mlstor|git)~\d+\Z")
 _RESERVED = frozenset({".mlstore", ".git"})
-_SIMPLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]*\Z")
+_SIMPLE = LazyPattern(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]*\Z")
 
 
 def validate_component(name: str) -> str:
@@ -75,6 +76,8 @@ def collision_key(path: str) -> str:
     """Give what *path* is on a file system that folds case and normalises unicode (macOS, Windows)."""
     if path.isascii():
         return path.lower()
+    import unicodedata
+
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
-from mlstore.model.canonical import decode_object, encode_object
-from mlstore.model.fields import Fields
 from mlstore.model.paths import validate_component
+
+if TYPE_CHECKING:
+    from mlstore.model.fields import Fields
 
 EntryKind: TypeAlias = Literal["file", "executable", "tree"]
 ENTRY_KINDS = frozenset({"file", "executable", "tree"})
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One name in a folder. ``size`` is the number of bytes of the object that ``id`` names.
 
     In a flattened snapshot ``name`` is the whole path from the root of the repository.
@@ -33,8 +32,7 @@ class TreeEntry:
         return other is not None and self.id == other.id and self.kind == other.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """The entries of one folder, sorted by the UTF-8 bytes of their names, each name once."""
 
     entries: tuple[TreeEntry, ...]
@@ -52,6 +50,8 @@ def encode_tree(tree: Tree) -> bytes:
     _check_order([entry.name for entry in tree.entries])
     for entry in tree.entries:
         validate_component(entry.name)
+    from mlstore.model.canonical import encode_object
+
     entries = [
         {"id": entry.id, "kind": entry.kind, "name": entry.name, "size": entry.size} for entry in tree.entries
     ]
@@ -60,18 +60,20 @@ def encode_tree(tree: Tree) -> bytes:
 
 def decode_tree(data: bytes) -> Tree:
     """Read a tree; raises ``DecodeError`` for anything not canonical, hostile names included."""
+    from mlstore.model.canonical import decode_object
+    from mlstore.model.fields import Fields
+
     fields = Fields(decode_object("tree", data), "tree")
     raw = fields.take("entries")
     fields.done()
     if not isinstance(raw, list):
         raise fields.error("'entries' is not a list")
-    entries = tuple(_decode_entry(item) for item in raw)
+    entries = tuple(_decode_entry(Fields(item, "tree entry")) for item in raw)
     _check_order([entry.name for entry in entries])
     return Tree(entries)
 
 
-def _decode_entry(raw: object) -> TreeEntry:
-    fields = Fields(raw, "tree entry")
+def _decode_entry(fields: Fields) -> TreeEntry:
     entry = TreeEntry(
         name=fields.text("name"),
         kind=cast(EntryKind, fields.one_of("kind", ENTRY_KINDS)),

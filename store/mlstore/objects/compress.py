@@ -8,6 +8,7 @@ from typing import Any, Final
 from mlstore.hashing import BytesLike
 
 _COMPRESS_FROM: Final = 256  # bytes
+_COMMIT: Final = b"mlstore commit 1\n"
 _LEVEL: Final = 1
 _WORTH_IT: Final = 0.9
 
@@ -20,7 +21,8 @@ class Compressor:
 
     def try_on(self, data: BytesLike) -> tuple[BytesLike, bool]:
         """Give the bytes to store, and whether they are compressed."""
-        if len(data) < _COMPRESS_FROM or not _looks_compressible(data):
+        # Nearly every command reads a commit: not worth loading the decompressor for.
+        if len(data) < _COMPRESS_FROM or data[: len(_COMMIT)] == _COMMIT or not _looks_compressible(data):
             return data, False
         packed = self._zstd().compress(data)
         return (packed, True) if len(packed) < _WORTH_IT * len(data) else (data, False)

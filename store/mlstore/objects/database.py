@@ -18,7 +18,6 @@ from mlstore.errors import (
     StorageError,
 )
 from mlstore.hashing import BytesLike, Digest, ObjectFormat, ObjectId, digest_bytes, digester_for
-from mlstore.model import Commit, Tag, Tree, decode_commit, decode_tag, decode_tree
 from mlstore.objects.loose import LooseObjects, missing
 from mlstore.objects.pack import EntryKind, Pack, PackEntry, PackFolder
 from mlstore.objects.source import LooseSource, PackedSource, RecipeSource, Source
@@ -26,6 +25,7 @@ from mlstore.objects.source import LooseSource, PackedSource, RecipeSource, Sour
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mlstore.model import Commit, Tag, Tree
     from mlstore.objects.writer import ObjectWriter
 
 T = TypeVar("T")
@@ -177,14 +177,20 @@ class ObjectDatabase:
 
     def read_tree(self, object_id: ObjectId) -> Tree:
         """Give a tree; raises ``CorruptObject`` when the object is something else."""
+        from mlstore.model.tree import decode_tree
+
         return self._read_as("tree", object_id, decode_tree)
 
     def read_commit(self, object_id: ObjectId) -> Commit:
         """Give a commit; raises ``CorruptObject`` when the object is something else."""
+        from mlstore.model.commit import decode_commit
+
         return self._read_as("commit", object_id, decode_commit)
 
     def read_tag(self, object_id: ObjectId) -> Tag:
         """Give a tag; raises ``CorruptObject`` when the object is something else."""
+        from mlstore.model.tag import decode_tag
+
         return self._read_as("tag", object_id, decode_tag)
 
     def _read_as(self, kind: str, object_id: ObjectId, decode: Callable[[bytes], T]) -> T:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from mlstore.durable import storage_error
 from mlstore.errors import CorruptError, CorruptObject, DecodeError, NotFoundError
 from mlstore.hashing import BUFFER_SIZE, BytesLike, ObjectId, read_chunks
 from mlstore.objects.pack import Pack, PackEntry, PackFolder
-from mlstore.objects.recipe import Part, decode_recipe, select, starts_of
+
+if TYPE_CHECKING:
+    from mlstore.objects.recipe import Part
 
 
 class Source(Protocol):
@@ -92,6 +94,8 @@ class RecipeSource:
     """An object that is made of parts; *opener* gives their sources, a few of which are kept open."""
 
     def __init__(self, object_id: ObjectId, pack: Pack, entry: PackEntry, opener: Opener) -> None:
+        from mlstore.objects.recipe import decode_recipe, starts_of
+
         self._id = object_id
         self.size = entry.size
         self._opener = opener
@@ -138,6 +142,8 @@ class RecipeSource:
     def read_at(self, offset: int, length: int) -> bytes:
         """Read a range across the parts."""
         found = bytearray()
+        from mlstore.objects.recipe import select
+
         for part in select(self.parts, self._starts, offset, length):
             for data in self._part(part, part.offset, part.offset + part.length):
                 found += data

@@ -6,13 +6,14 @@ Everything here works on ids first: a subtree that two snapshots share is never 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from mlstore.errors import CorruptObject, InvalidPath
 from mlstore.hashing import ObjectId
-from mlstore.model import Tree, TreeEntry, encode_tree
-from mlstore.objects import ObjectDatabase, ObjectWriter
+from mlstore.model.tree import Tree, TreeEntry, encode_tree
+
+if TYPE_CHECKING:
+    from mlstore.objects import ObjectDatabase, ObjectWriter
 
 Snapshot: TypeAlias = dict[str, TreeEntry]
 ChangeStatus: TypeAlias = Literal["added", "deleted", "modified", "mode"]
@@ -21,8 +22,7 @@ MAX_DEPTH = 1024
 """No tree is nested deeper: paths are at most 4096 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What became of one path between two snapshots; ``mode`` means that only the mode differs."""
 
     path: str

@@ -12,7 +12,8 @@ from mlstore.manifest import MANIFEST_NAME, StorageSpec, parse_manifest
 from mlstore.model import validate_path
 from mlstore.objects import SMALL, ObjectWriter
 from mlstore.repository import Repository
-from mlstore.worktree.content import HashedFile, clock, open_with_status, read_file, settle
+from mlstore.worktree.clock import clock
+from mlstore.worktree.content import HashedFile, open_with_status, read_file, settle
 from mlstore.worktree.scan import Lookup
 
 

@@ -30,7 +30,6 @@ The file's name is the hash (in the object format) of its index.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -71,13 +70,15 @@ class PackEntry(NamedTuple):
     checksum: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class Footer:
     """Where the index is, how many entries it has, and its xxh3-128."""
 
-    count: int
-    index_offset: int
-    index_checksum: bytes
+    __slots__ = ("count", "index_checksum", "index_offset")
+
+    def __init__(self, count: int, index_offset: int, index_checksum: bytes) -> None:
+        self.count = count
+        self.index_offset = index_offset
+        self.index_checksum = index_checksum
 
     @property
     def index_size(self) -> int:
