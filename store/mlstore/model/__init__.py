@@ -6,7 +6,14 @@ Nothing here touches a disk. Every codec is strict: ``encode(decode(data)) == da
 from mlstore.model.canonical import canonical_json
 from mlstore.model.commit import Commit, Person, StageRecord, decode_commit, encode_commit
 from mlstore.model.lineage import compute_lineage
-from mlstore.model.paths import Collisions, collision_key, parents_of, validate_component, validate_path
+from mlstore.model.paths import (
+    Collisions,
+    collision_key,
+    parents_of,
+    validate_component,
+    validate_path,
+    validate_paths,
+)
 from mlstore.model.tag import Tag, decode_tag, encode_tag
 from mlstore.model.times import format_time, parse_time
 from mlstore.model.tree import Tree, TreeEntry, decode_tree, encode_tree
@@ -33,4 +40,5 @@ __all__ = [
     "parse_time",
     "validate_component",
     "validate_path",
+    "validate_paths",
 ]

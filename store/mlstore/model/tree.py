@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
@@ -16,8 +16,7 @@ EntryKind: TypeAlias = Literal["file", "executable", "tree"]
 ENTRY_KINDS = frozenset({"file", "executable", "tree"})
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One name in a folder. ``size`` is the number of bytes of the object that ``id`` names.
 
     In a flattened snapshot ``name`` is the whole path from the root of the repository.

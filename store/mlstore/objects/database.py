@@ -36,6 +36,7 @@ METADATA_LIMIT = 256 << 20
 _HEADERS = {b"mlstore tree 1\n": "tree", b"mlstore commit 1\n": "commit", b"mlstore tag 1\n": "tag"}
 _LONGEST_HEADER = max(map(len, _HEADERS))
 _CACHE_SIZE = 4096
+_MANY = 64  # objects from which on the indexes of packs are read through rather than searched
 
 
 class ObjectDatabase:
@@ -61,6 +62,15 @@ class ObjectDatabase:
 
     def __contains__(self, object_id: ObjectId) -> bool:
         return self.loose.contains(object_id) or self._find_packed(object_id) is not None
+
+    def absent(self, object_ids: Iterable[ObjectId]) -> list[ObjectId]:
+        """Give those of *object_ids* that are not in the store: for many, faster than one by one."""
+        missing = set(object_ids)
+        if len(missing) >= _MANY:
+            for pack in self.packs.packs():
+                with contextlib.suppress(CorruptFile):
+                    missing.difference_update(pack.objects_among(missing))
+        return sorted(object_id for object_id in missing if object_id not in self)
 
     def _find_packed(self, object_id: ObjectId) -> PackEntry | None:
         """Give the entry of a packed object: a chunk is none."""

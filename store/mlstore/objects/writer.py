@@ -56,7 +56,7 @@ class ObjectWriter:
     def __init__(self, database: ObjectDatabase, *, scratch: Path, fsync: bool, pack: bool = True) -> None:
         self._database = database
         self._may_pack = pack
-        self._format = database.format
+        self.format = self._format = database.format
         self._staging = Staging(scratch, fsync=fsync)
         self._pending: dict[ObjectId, Path] = {}
         self._known: set[ObjectId] = set()
@@ -64,6 +64,7 @@ class ObjectWriter:
         self._checked: set[ObjectId] = set()  # in the store, hashed in this transaction
         self._damaged: set[ObjectId] = set()
         self._loose_ids: set[ObjectId] | None = None
+        self._has_packs = False
         self._pack: PackBuilder | None = None
         self._full: list[PackBuilder] = []
         self._compressor = Compressor()
@@ -99,10 +100,7 @@ class ObjectWriter:
         regular = stat.S_ISREG(status.st_mode)
         size = status.st_size if regular else SMALL + 1  # a pipe does not tell how much will come
         if size <= SMALL:
-            data = _read_small(fd, size)
-            digest = digest_bytes(self._format, data)
-            self._add_small(digest.id, data)
-            return digest
+            return self.add_small(_read_small(fd, size))
         if not (regular and self._may_pack and hasattr(os, "pread")):
             return self._add_whole(fd, size)
         start = os.lseek(fd, 0, os.SEEK_CUR)
@@ -114,6 +112,12 @@ class ObjectWriter:
             return found
         os.lseek(fd, start, os.SEEK_SET)
         return self._add_whole(fd, size)
+
+    def add_small(self, data: bytes) -> Digest:
+        """Add the bytes of a small file, read already."""
+        digest = digest_bytes(self._format, data)
+        self._add_small(digest.id, data)
+        return digest
 
     def _add_small(self, object_id: ObjectId, data: BytesLike) -> None:
         if self._have(object_id):
@@ -295,8 +299,11 @@ class ObjectWriter:
         """Whether the store had the object when this transaction began to ask: no system call for each."""
         if self._loose_ids is None:
             self._loose_ids = set(self._database.loose.ids())
+            self._has_packs = bool(self._database.packs.packs())
         if object_id in self._loose_ids:
             return True
+        if not self._has_packs:
+            return False
         found = self._database.packs.find(object_id, again=False)
         return found is not None and found[1].kind != EntryKind.CHUNK
 
@@ -381,7 +388,7 @@ class Compressor:
 def _looks_compressible(data: BytesLike) -> bool:
     """A cheap look at the middle: random bytes use most of 256 values, data that shrinks does not."""
     middle = len(data) // 2
-    return len(frozenset(data[middle : middle + 96])) < 64
+    return len(set(data[middle : middle + 48])) < 38
 
 
 def _read_small(fd: int, size: int) -> bytes:
