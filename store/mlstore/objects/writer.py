@@ -42,6 +42,7 @@ _BASE_FROM: Final = 4 << 20  # from this size (bytes) on a previous version is w
 _LITERAL: Final = 1 << 20
 _MOST_WORKERS: Final = 8  # each holds a few chunks
 _COMPRESS_FROM: Final = 256
+_LOOK_CLOSER: Final = 64 << 10
 _LEVEL: Final = 1
 _WORTH_IT: Final = 0.9
 
@@ -116,7 +117,8 @@ class ObjectWriter:
     def add_small(self, data: bytes) -> Digest:
         """Add the bytes of a small file, read already."""
         digest = digest_bytes(self._format, data)
-        self._add_small(digest.id, data)
+        if digest.id not in self._known:
+            self._add_small(digest.id, data)
         return digest
 
     def _add_small(self, object_id: ObjectId, data: BytesLike) -> None:
@@ -388,7 +390,9 @@ class Compressor:
 def _looks_compressible(data: BytesLike) -> bool:
     """A cheap look at the middle: random bytes use most of 256 values, data that shrinks does not."""
     middle = len(data) // 2
-    return len(set(data[middle : middle + 48])) < 38
+    if len(data) < _LOOK_CLOSER:
+        return len(set(data[middle : middle + 32])) < 26
+    return len(set(data[middle : middle + 96])) < 64
 
 
 def _read_small(fd: int, size: int) -> bytes:

@@ -89,13 +89,14 @@ def _stage_files(
         known = index.get(path)
         if path in selected.always or not index.is_unchanged(path, found):
             file = storer.store(path, found) if storer else None
-            entry = file.as_tree_entry() if file else cache.entry(path)
             if file is not None:
                 staged.append(file)
             if known is None:
                 result.added.append(path)
-            elif entry is None or (known.id, known.kind) != (entry.id, entry.kind):
-                result.modified.append(path)
+            else:
+                entry = file.as_tree_entry() if file else cache.entry(path)
+                if entry is None or (known.id, known.kind) != (entry.id, entry.kind):
+                    result.modified.append(path)
         if progress is not None:
             progress(path, found.st_size)
     return staged

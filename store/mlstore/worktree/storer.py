@@ -68,7 +68,7 @@ class Storer:
 
         Whoever calls takes the long way then, which tells a file that changes from one that had changed.
         """
-        if not self._lookup.is_real_folder(path.rpartition("/")[0]):
+        if not self._lookup.is_real_folder(path[: max(0, path.rfind("/"))]):
             return None
         now = clock()
         try:
@@ -82,11 +82,17 @@ class Storer:
             return None
         finally:
             os.close(fd)
-        status = StatData.of(after)
-        if status != StatData.of(seen) or len(data) != status.size or not stat.S_ISREG(after.st_mode):
+        mtime, ctime = after.st_mtime_ns, after.st_ctime_ns
+        if (
+            mtime != seen.st_mtime_ns
+            or ctime != seen.st_ctime_ns
+            or after.st_ino != seen.st_ino
+            or not len(data) == after.st_size == seen.st_size
+            or not stat.S_ISREG(after.st_mode)
+        ):
             return None
-        racy = status.mtime_ns >= now or status.ctime_ns >= now
-        return HashedFile(path, kind_of(after), self._writer.add_small(data), None if racy else status)
+        known = None if mtime >= now or ctime >= now else StatData.of(after)
+        return HashedFile(path, kind_of(after), self._writer.add_small(data), known)
 
     @cached_property
     def _storage(self) -> StorageSpec:
