@@ -79,9 +79,9 @@ def validate_paths(paths: Iterable[str]) -> None:
     for path in paths:
         name = path[path.rfind("/") + 1 :]
         folder = path[: len(path) - len(name)]
-        if folder in sound and len(path) <= _SHORT and len(name) <= 60 and _SIMPLE.match(name):
-            if name[-1] != ".":
-                continue
+        plain = len(path) <= _SHORT and len(name) <= 60 and _SIMPLE.match(name) and name[-1] != "."
+        if plain and folder in sound:
+            continue
         validate_path(path)
         sound.add(folder)
 

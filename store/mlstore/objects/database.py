@@ -17,7 +17,7 @@ from mlstore.errors import (
     MlstoreError,
     StorageError,
 )
-from mlstore.hashing import BytesLike, Digest, ObjectFormat, ObjectId, digest_bytes, digester_for
+from mlstore.hashing import Digest, ObjectFormat, ObjectId, digest_bytes, digester_for
 from mlstore.model import Commit, Tag, Tree, decode_commit, decode_tag, decode_tree
 from mlstore.objects.loose import LooseObjects, missing
 from mlstore.objects.pack import EntryKind, Pack, PackEntry, PackFolder
@@ -134,8 +134,8 @@ class ObjectDatabase:
                 self._sound_indexes.add(pack.name)
         return missing(object_id)
 
-    def stream(self, object_id: ObjectId) -> Iterator[BytesLike]:
-        """Give the object's bytes chunk by chunk (each valid until the next), verified at the end."""
+    def stream(self, object_id: ObjectId) -> Iterator[bytes]:
+        """Give the object's bytes chunk by chunk, verified at the end."""
         source = self.open_source(object_id)
         try:
             digester = digester_for(self.format, source.size)
@@ -148,7 +148,7 @@ class ObjectDatabase:
 
     def read(self, object_id: ObjectId) -> bytes:
         """Give the object's bytes, verified. For a large blob use ``stream``."""
-        return b"".join(map(bytes, self.stream(object_id)))
+        return b"".join(self.stream(object_id))
 
     def check(self, object_id: ObjectId) -> Digest:
         """Hash the stored bytes anew; raises ``CorruptObject`` when they are not what the id says."""

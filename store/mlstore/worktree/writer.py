@@ -18,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 
 from mlstore.durable import Staging, storage_error, storage_errors
+from mlstore.durable.behind import BEHIND_FROM, write_behind
 from mlstore.errors import WouldOverwrite
-from mlstore.hashing import Digest, digest_bytes, new_checksum
+from mlstore.hashing import Digest, ObjectId, digest_bytes, new_checksum
 from mlstore.model import Collisions, TreeEntry, parents_of, validate_path
 from mlstore.repository import Repository
 
@@ -66,19 +67,27 @@ class WorktreeWriter:
         is not touched.
         """
         self._claim(path)
-        checksum = new_checksum()
-        size = 0
         file = self._staging.new_file(0o777 if entry.kind == "executable" else 0o666)
         try:
-            for chunk in self._repo.objects.stream(entry.id):
-                checksum.update(chunk)
-                size += len(chunk)
+            if entry.size >= BEHIND_FROM:
+                with write_behind(file, durable=False, name=path) as behind:
+                    digest = self._stream(entry.id, behind.put)
+            else:
                 with storage_errors(path):
-                    file.write(chunk)
+                    digest = self._stream(entry.id, file.write)
         finally:
             file.close()
+        self._files[path] = (file.path, digest)
+
+    def _stream(self, object_id: ObjectId, write: Callable[[bytes], None]) -> Digest:
+        checksum = new_checksum()
+        size = 0
+        for chunk in self._repo.objects.stream(object_id):
+            checksum.update(chunk)
+            size += len(chunk)
+            write(chunk)
         # The object database hashed the chunks: the id is proved once the stream has ended.
-        self._files[path] = (file.path, Digest(entry.id, size, checksum.digest()))
+        return Digest(object_id, size, checksum.digest())
 
     def stage_bytes(self, path: str, data: bytes) -> None:
         """Write *data* aside, to become *path*."""

@@ -128,7 +128,7 @@ def test_an_unchanged_small_file_costs_four_system_calls(work: Work, monkeypatch
             os, name, lambda *a, real=real, name=name, **k: calls.append(name) or real(*a, **k)
         )
     add_paths(work.repo, [""])
-    assert {name: calls.count(name) // 50 for name in {"read", "open", "fstat", "close"}} == {
+    assert {name: calls.count(name) // 50 for name in ("read", "open", "fstat", "close")} == {
         "read": 1, "open": 1, "fstat": 1, "close": 1,
     }  # fmt: skip
     assert len(calls) < 50 * 4 + 100
