@@ -201,8 +201,6 @@ def test_ranges_of_a_recipe_are_those_of_its_parts(
     new = edited(old, edits, 50)
     whole = base_of(ObjectId("cc" * 32), len(old), reader(old), parts)
     found = find_delta(whole, reader(new), len(new), 0, 0)
-        base_of(ObjectId("cc" * 32), len(old), reader(old), parts), reader(new), len(new), 0, 0
-    )
     assert rebuilt(found, new, sources) == new
 
 
