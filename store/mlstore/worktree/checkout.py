@@ -45,8 +45,7 @@ def checkout_snapshot(
     plan = _force_plan(repo, index, old, target, cache) if force else _plan(repo, index, old, target, cache)
     _refuse_collisions(old, target, plan)
     with WorktreeWriter(repo) as writer:
-        for path, entry in plan.write.items():
-            writer.stage(path, entry)
+        writer.stage_all(plan.write)
         for path in plan.remove:
             writer.remove(path)
         written = writer.apply(replace=force)
@@ -274,8 +273,7 @@ def restore_paths(
         if worktree:
             changed |= {*write, *remove}
             with WorktreeWriter(repo) as writer:
-                for path, entry in write.items():
-                    writer.stage(path, entry)
+                writer.stage_all(write)
                 for path in remove:
                     writer.remove(path)
                 written = writer.apply(replace=True)
