@@ -172,8 +172,8 @@ class WorktreeWriter:
 
 
 class _Place(NamedTuple):
-    """A folder that is built aside, and the files of the new tree it belongs to: path, staged file, result."""
     """A folder that is built aside, and the files of its new tree: path, staged file, what is written."""
+
     folder: str
     files: list[tuple[str, str, Written]]
 
