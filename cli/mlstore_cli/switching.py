@@ -42,6 +42,7 @@ def switch_to(
             reset=reset,
             detach=detach,
             force=force,
+            carried=as_json or not session.quiet,
             who=session.author(),
             time=session.now(),
         )

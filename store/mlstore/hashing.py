@@ -11,11 +11,11 @@ file; BLAKE3 spreads each large buffer over all cores.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, NewType, Protocol, TypeAlias
 
-import blake3
 import xxhash
+from blake3 import blake3
 
 from mlstore.errors import UsageError
 
@@ -63,7 +63,7 @@ class _Blake3:
     __slots__ = ("_hash",)
 
     def __init__(self) -> None:
-        self._hash = blake3.blake3(max_threads=1)
+        self._hash = blake3(max_threads=1)
 
     def update(self, data: BytesLike, /) -> object:
         self._hash.update(data)
@@ -77,7 +77,7 @@ class _ParallelBlake3(_Blake3):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self._hash = blake3.blake3(max_threads=blake3.blake3.AUTO)
+        self._hash = blake3(max_threads=blake3.AUTO)
 
 
 class ObjectFormat(NamedTuple):
@@ -93,9 +93,7 @@ class ObjectFormat(NamedTuple):
 
     def hash_bytes(self, data: BytesLike) -> ObjectId:
         """Give the id of *data*."""
-        if self.name == "sha256":
-            return ObjectId(_sha256(data).hexdigest())
-        return ObjectId(blake3.blake3(data).hexdigest())
+        return _ONE_GO[self.name](data).hexdigest()  # type: ignore[return-value]
 
 
 def _sha256(data: BytesLike = b"") -> Hasher:
@@ -104,6 +102,7 @@ def _sha256(data: BytesLike = b"") -> Hasher:
     return hashlib.sha256(data)
 
 
+_ONE_GO: dict[str, Callable[[BytesLike], Hasher]] = {"blake3": blake3, "sha256": _sha256}
 _FORMATS = {name: ObjectFormat(name) for name in OBJECT_FORMATS}
 
 
@@ -115,6 +114,9 @@ def object_format(name: str) -> ObjectFormat:
         raise UsageError(
             f"'{name}' is not an object format", hint=f"choose one of: {', '.join(OBJECT_FORMATS)}"
         ) from None
+
+
+_xxh3_128 = xxhash.xxh3_128_digest
 
 
 class Digest(NamedTuple):
@@ -156,7 +158,7 @@ def hash_chunks(fmt: ObjectFormat, chunks: Iterable[BytesLike]) -> Digest:
 
 def digest_bytes(fmt: ObjectFormat, data: bytes) -> Digest:
     """Digest *data* in one go."""
-    return Digest(fmt.hash_bytes(data), len(data), xxhash.xxh3_128_digest(data))
+    return Digest(fmt.hash_bytes(data), len(data), _xxh3_128(data))
 
 
 def read_chunks(fd: int, size_hint: int | None = None) -> Iterator[memoryview]:

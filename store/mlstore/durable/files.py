@@ -30,6 +30,18 @@ def write_all(fd: int, data: BytesLike) -> None:
         view = view[os.write(fd, view) :]
 
 
+def create_file(path: str, data: BytesLike, mode: int) -> os.stat_result:
+    """Make a new file that holds *data*, not synced, and give its ``fstat``; raises ``OSError``."""
+    fd = os.open(path, CREATE, mode)
+    try:
+        if os.write(fd, data) != len(data):
+            os.lseek(fd, 0, os.SEEK_SET)
+            write_all(fd, data)
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
 def make_folder(folder: Path, *, fsync: bool = True) -> None:
     """Create *folder* and what is missing above it, durably; fine when it is there."""
     if folder.is_dir():

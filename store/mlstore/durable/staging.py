@@ -76,6 +76,16 @@ class Staging:
             self._count += 1
             return StagedFile(self._folder / f"{self._count:x}", mode)
 
+    def new_folder(self) -> Path:
+        """Make a new folder, for a whole tree that gets its place by one rename; raises ``StorageError``."""
+        with storage_errors(self._scratch):
+            if self._folder is None:
+                self._folder = self._open_folder()
+            self._count += 1
+            path = self._folder / f"{self._count:x}"
+            path.mkdir()
+            return path
+
     def _open_folder(self) -> Path:
         self._scratch.mkdir(exist_ok=True)
         while True:
@@ -184,7 +194,13 @@ def _remove_tree(folder: Path) -> None:
     """Remove a staging folder, its lock last: whoever dies halfway leaves one that can be swept."""
     with suppress(OSError):
         for name in sorted(os.listdir(folder), key=_LOCK_NAME.__eq__):
-            os.unlink(folder / name)
+            path = folder / name
+            if path.is_dir() and not path.is_symlink():
+                import shutil
+
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         os.rmdir(folder)
 
 

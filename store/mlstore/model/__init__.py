@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from mlstore.model.canonical import canonical_json
     from mlstore.model.commit import Commit, Person, StageRecord, decode_commit, encode_commit
     from mlstore.model.lineage import compute_lineage
-    from mlstore.model.paths import Collisions, collision_key, parents_of, validate_component, validate_path
+    from mlstore.model.paths import (
+        Collisions,
+        collision_key,
+        parents_of,
+        validate_component,
+        validate_path,
+        validate_paths,
+    )
     from mlstore.model.tag import Tag, decode_tag, encode_tag
     from mlstore.model.times import format_time, parse_time
     from mlstore.model.tree import Tree, TreeEntry, decode_tree, encode_tree
@@ -40,6 +47,7 @@ __all__ = [
     "parse_time",
     "validate_component",
     "validate_path",
+    "validate_paths",
 ]
 
 __getattr__ = lazy_names(
@@ -66,5 +74,6 @@ __getattr__ = lazy_names(
         "parse_time": "mlstore.model.times",
         "validate_component": "mlstore.model.paths",
         "validate_path": "mlstore.model.paths",
+        "validate_paths": "mlstore.model.paths",
     },
 )

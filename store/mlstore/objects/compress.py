@@ -9,6 +9,7 @@ from mlstore.hashing import BytesLike
 
 _COMPRESS_FROM: Final = 256  # bytes
 _COMMIT: Final = b"mlstore commit 1\n"
+_LOOK_CLOSER: Final = 64 << 10
 _LEVEL: Final = 1
 _WORTH_IT: Final = 0.9
 
@@ -38,4 +39,6 @@ class Compressor:
 def _looks_compressible(data: BytesLike) -> bool:
     """A cheap look at the middle: random bytes use most of 256 values, data that shrinks does not."""
     middle = len(data) // 2
-    return len(frozenset(data[middle : middle + 96])) < 64
+    if len(data) < _LOOK_CLOSER:
+        return len(set(data[middle : middle + 32])) < 26
+    return len(set(data[middle : middle + 96])) < 64

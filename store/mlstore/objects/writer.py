@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mlstore.durable import Staging, storage_errors
+from mlstore.durable import StagedFile, Staging, storage_errors
+from mlstore.durable.behind import BEHIND_FROM, PIECE, Behind, write_behind
 from mlstore.errors import CorruptError, NotFoundError
 from mlstore.hashing import (
     BytesLike,
@@ -54,7 +55,7 @@ class ObjectWriter:
     def __init__(self, database: ObjectDatabase, *, scratch: Path, fsync: bool, pack: bool = True) -> None:
         self._database = database
         self._may_pack = pack
-        self._format = database.format
+        self.format = self._format = database.format
         self._staging = Staging(scratch, fsync=fsync)
         self._pending: dict[ObjectId, Path] = {}
         self._known: set[ObjectId] = set()
@@ -63,6 +64,7 @@ class ObjectWriter:
         self._damaged: set[ObjectId] = set()
         self._shared: set[Path] = set()  # packs with something that is relied on
         self._loose_ids: set[ObjectId] | None = None
+        self._has_packs = False
         self._pack: PackBuilder | None = None
         self._full: list[PackBuilder] = []
         self._compressor = Compressor()
@@ -98,10 +100,7 @@ class ObjectWriter:
         regular = stat.S_ISREG(status.st_mode)
         size = status.st_size if regular else SMALL + 1  # a pipe does not tell how much will come
         if size <= SMALL:
-            data = _read_small(fd, size)
-            digest = digest_bytes(self._format, data)
-            self._add_small(digest.id, data)
-            return digest
+            return self.add_small(_read_small(fd, size))
         if not (regular and self._may_pack and hasattr(os, "pread")):
             return self._add_whole(fd, size)
         start = os.lseek(fd, 0, os.SEEK_CUR)
@@ -113,6 +112,13 @@ class ObjectWriter:
             return found
         os.lseek(fd, start, os.SEEK_SET)
         return self._add_whole(fd, size)
+
+    def add_small(self, data: bytes) -> Digest:
+        """Add the bytes of a small file, read already."""
+        digest = digest_bytes(self._format, data)
+        if digest.id not in self._known:
+            self._add_small(digest.id, data)
+        return digest
 
     def _add_small(self, object_id: ObjectId, data: BytesLike) -> None:
         if self._have(object_id):
@@ -137,20 +143,34 @@ class ObjectWriter:
 
     def _add_whole(self, fd: int, size: int) -> Digest:
         staged = self._staging.new_file()
-        digester = digester_for(self._format, size)
         try:
-            for chunk in read_chunks(fd, size):
-                digester.update(chunk)
-                with storage_errors(staged.path):
-                    staged.write(chunk)
+            if size >= BEHIND_FROM:
+                digest = self._copy_behind(fd, size, staged)
+            else:
+                digest = self._copy(fd, size, staged)
         finally:
             staged.close()
-        digest = digester.digest()
         if self._have(digest.id):
             staged.path.unlink()
         else:
             self._pending[digest.id] = staged.path
         return digest
+
+    def _copy(self, fd: int, size: int, staged: StagedFile) -> Digest:
+        digester = digester_for(self._format, size)
+        for chunk in read_chunks(fd, size):
+            digester.update(chunk)
+            with storage_errors(staged.path):
+                staged.write(chunk)
+        return digester.digest()
+
+    def _copy_behind(self, fd: int, size: int, staged: StagedFile) -> Digest:
+        digester = digester_for(self._format, size)
+        with write_behind(staged, durable=self._database.fsync) as file:
+            while data := os.read(fd, PIECE):
+                file.put(data)  # what is written is what is hashed: the same bytes object
+                digester.update(data)
+        return digester.digest()
 
     # large files: chunks
 
@@ -241,17 +261,15 @@ class ObjectWriter:
             source.close()
 
     def _compare(self, fd: int, size: int, base_id: ObjectId, source: Source) -> Digest | None:
-        from mlstore.objects.delta import base_of, find_delta, literal_bytes
+        from mlstore.objects.delta import Ends, base_of, find_delta, literal_bytes
 
         start = os.lseek(fd, 0, os.SEEK_CUR)
         digester = digester_for(self._format, size)
-        prefix, equal = 0, True
-        for chunk in read_chunks(fd, size):
-            digester.update(chunk)
-            if equal:
-                old = source.read_at(prefix, len(chunk))
-                equal = old == chunk
-                prefix += len(chunk) if equal else _common(old, chunk)
+        ends = Ends(source.read_at, source.size, size)
+        with Behind(ends.take) as compared:  # reads the old version while this thread reads the new one
+            while data := os.read(fd, PIECE):
+                compared.put(data)
+                digester.update(data)
         digest = digester.digest()
         if self._have(digest.id):
             return digest
@@ -263,7 +281,7 @@ class ObjectWriter:
         def read_at(offset: int, length: int) -> bytes:
             return os.pread(fd, length, start + offset)
 
-        pieces = find_delta(base, read_at, digest.size, min(prefix, base.size))
+        pieces = find_delta(base, read_at, digest.size, *ends.lengths(digest.size))
         # Every range was compared with the new bytes themselves: a damaged base cannot spread here.
         if 2 * literal_bytes(pieces) > digest.size:
             return None
@@ -301,8 +319,11 @@ class ObjectWriter:
         """Whether the store had the object when this transaction began to ask: no system call for each."""
         if self._loose_ids is None:
             self._loose_ids = set(self._database.loose.ids())
+            self._has_packs = bool(self._database.packs.packs())
         if object_id in self._loose_ids:
             return True
+        if not self._has_packs:
+            return False
         found = self._database.packs.find(object_id, again=False)
         if found is None or found[1].kind == EntryKind.CHUNK:
             return False
@@ -387,11 +408,3 @@ def _read_small(fd: int, size: int) -> bytes:
     if len(data) == size:
         return data
     return data + b"".join(map(bytes, read_chunks(fd)))
-
-
-def _common(one: bytes, other: BytesLike) -> int:
-    from mlstore.objects.delta import common_prefix
-
-    size = min(len(one), len(other))
-    view = memoryview(other)
-    return common_prefix(lambda at, n: one[at : at + n], lambda at, n: bytes(view[at : at + n]), size)

@@ -3,24 +3,32 @@
 from mlstore.repository.repository import STORE_NAME, Repository
 from mlstore.repository.snapshot import (
     Change,
+    NewTrees,
     Snapshot,
     compare_entries,
     diff_snapshots,
     diff_trees,
     find_entry,
+    make_trees,
+    new_files,
     read_snapshot,
     write_tree,
+    write_trees,
 )
 
 __all__ = [
     "STORE_NAME",
     "Change",
+    "NewTrees",
     "Repository",
     "Snapshot",
     "compare_entries",
     "diff_snapshots",
     "diff_trees",
     "find_entry",
+    "make_trees",
+    "new_files",
     "read_snapshot",
     "write_tree",
+    "write_trees",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from mlstore.errors import CorruptObject, InvalidPath
-from mlstore.hashing import ObjectId
+from mlstore.hashing import ObjectFormat, ObjectId
 from mlstore.model.tree import Tree, TreeEntry, encode_tree
 
 if TYPE_CHECKING:
@@ -71,30 +71,68 @@ def find_entry(objects: ObjectDatabase, tree: ObjectId, path: str) -> TreeEntry 
     return TreeEntry(path.strip("/"), entry.kind, entry.id, entry.size)
 
 
+class NewTrees(NamedTuple):
+    """Trees that are not written yet: the root's id, and the bytes and entries of each by its id."""
+
+    root: ObjectId
+    trees: dict[ObjectId, tuple[bytes, dict[str, TreeEntry]]]
+
+
 def write_tree(writer: ObjectWriter, entries: Iterable[TreeEntry]) -> ObjectId:
     """Write the trees that hold *entries* (files, names being whole paths) and give the root's id.
 
     Raises ``InvalidPath`` for a path that no tree may hold, or that is both a file and a folder.
     """
+    return write_trees(writer, make_trees(writer.format, entries))
+
+
+def write_trees(writer: ObjectWriter, made: NewTrees) -> ObjectId:
+    """Write trees that were made and give the root's id."""
+    for data, _ in made.trees.values():
+        writer.add_bytes(data)
+    return made.root
+
+
+def make_trees(fmt: ObjectFormat, entries: Iterable[TreeEntry]) -> NewTrees:
+    """Give the trees that ``write_tree`` would write."""
     folders: dict[str, dict[str, TreeEntry]] = {"": {}}
     for entry in entries:
         folder, slash, name = entry.name.rpartition("/")
         if slash and not folder:
             raise InvalidPath(f"{entry.name!r} is an absolute path", path=entry.name)
-        _ensure(folders, folder)
+        if folder not in folders:
+            _ensure(folders, folder)
         folders[folder][name] = TreeEntry(name, entry.kind, entry.id, entry.size)
+    made: dict[ObjectId, tuple[bytes, dict[str, TreeEntry]]] = {}
     # Deepest first: a folder's id is known before its parent is written.
     for folder in sorted(folders, key=lambda path: path.count("/") + bool(path), reverse=True):
-        tree = Tree(tuple(entry for _, entry in sorted(folders[folder].items())))
-        data = encode_tree(tree)
-        tree_id = writer.add_bytes(data)
+        data = encode_tree(Tree(tuple(entry for _, entry in sorted(folders[folder].items()))))
+        tree_id = fmt.hash_bytes(data)
+        made[tree_id] = data, folders[folder]
         if folder == "":
-            return tree_id
+            return NewTrees(tree_id, made)
         parent, _, name = folder.rpartition("/")
         if name in folders[parent]:
             raise InvalidPath(f"'{folder}' cannot be both a file and a folder", path=folder)
         folders[parent][name] = TreeEntry(name, "tree", tree_id, len(data))
     raise AssertionError("the root folder comes last")
+
+
+def new_files(objects: ObjectDatabase, made: NewTrees, old: ObjectId | None) -> Iterator[TreeEntry]:
+    """Give the files of *made* that tree *old* does not hold in their place; equal folders are not read."""
+    pending: list[tuple[str, ObjectId, ObjectId | None]] = [("", made.root, old)]
+    while pending:
+        prefix, tree, before = pending.pop()
+        if tree == before:
+            continue
+        known = _entries(objects, before)
+        for name, entry in made.trees[tree][1].items():
+            there = known.get(name)
+            if entry.kind == "tree":
+                below = there.id if there is not None and there.kind == "tree" else None
+                pending.append((f"{prefix}{name}/", entry.id, below))
+            elif not entry.same_content(there):
+                yield TreeEntry(prefix + name, entry.kind, entry.id, entry.size)
 
 
 def _ensure(folders: dict[str, dict[str, TreeEntry]], folder: str) -> None:

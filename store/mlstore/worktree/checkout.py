@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mlstore.errors import PathNotFound, WouldOverwrite
+from mlstore.hashing import ObjectId
 from mlstore.index import Index, IndexEntry, StatData
 from mlstore.model import Collisions, TreeEntry, parents_of
 from mlstore.model.patterns import has_magic, matches
-from mlstore.repository import Repository, Snapshot
+from mlstore.repository import Repository, Snapshot, diff_trees
+from mlstore.repository.snapshot import iter_files
 from mlstore.worktree.content import ContentCache
 from mlstore.worktree.ignore import ALWAYS_IGNORED
 from mlstore.worktree.overlap import Occupied
@@ -45,8 +47,7 @@ def checkout_snapshot(
     plan = _force_plan(repo, index, old, target, cache) if force else _plan(repo, index, old, target, cache)
     _refuse_collisions(old, target, plan)
     with WorktreeWriter(repo) as writer:
-        for path, entry in plan.write.items():
-            writer.stage(path, entry)
+        writer.stage_all(plan.write)
         for path in plan.remove:
             writer.remove(path)
         written = writer.apply(replace=force)
@@ -61,6 +62,19 @@ def checkout_snapshot(
             if path not in target:
                 index.remove(path)
     return sorted([*plan.write, *plan.remove])
+
+
+def checkout_changes(repo: Repository, index: Index, old: ObjectId | None, target: ObjectId) -> list[str]:
+    """As ``checkout_snapshot`` without *force*, from tree *old* to *target*: what they share is not read."""
+    changes = diff_trees(repo.objects, old, target)
+    before = {change.path: change.old for change in changes if change.old is not None}
+    after = {change.path: change.new for change in changes if change.new is not None}
+    if after.keys() - before.keys():
+        # A new name may be one with any other of the target where case is folded.
+        collisions = Collisions()
+        for entry in iter_files(repo.objects, target):
+            collisions.add(entry.name)
+    return checkout_snapshot(repo, index, before, after)
 
 
 def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache: ContentCache) -> _Plan:
@@ -274,8 +288,7 @@ def restore_paths(
         if worktree:
             changed |= {*write, *remove}
             with WorktreeWriter(repo) as writer:
-                for path, entry in write.items():
-                    writer.stage(path, entry)
+                writer.stage_all(write)
                 for path in remove:
                     writer.remove(path)
                 written = writer.apply(replace=True)

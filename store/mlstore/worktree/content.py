@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlstore.durable import storage_error
 from mlstore.errors import InvalidPath, PathNotFound, Refused
@@ -17,13 +17,12 @@ from mlstore.repository import Repository
 from mlstore.worktree.clock import clock
 from mlstore.worktree.scan import Lookup, special_kind
 
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A named pipe must not make us wait for its writer.
-_READ |= getattr(os, "O_NONBLOCK", 0)
+READ |= getattr(os, "O_NONBLOCK", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class HashedFile:
+class HashedFile(NamedTuple):
     """A file's content and mode at one moment, and its stat data from the same moment.
 
     ``stat`` is None when the file changed so recently that the same clock tick could hide another
@@ -64,7 +63,7 @@ def open_with_status(repo: Repository, path: str, lookup: Lookup | None = None) 
     if not (lookup or Lookup(repo.root)).is_real_folder(path.rpartition("/")[0]):
         raise _not_there(path)
     try:
-        fd = os.open(f"{repo.root}{os.sep}{path}", _READ)
+        fd = os.open(f"{repo.root}{os.sep}{path}", READ)
     except (FileNotFoundError, NotADirectoryError):
         raise _not_there(path) from None
     except OSError as exc:

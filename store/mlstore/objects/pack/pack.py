@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from mlstore.objects.pack.codec import (
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A named pipe under a pack's name must not make us wait for its writer.
 _FLAGS |= getattr(os, "O_NONBLOCK", 0)
+_KIND_AT = 21  # of a row
 _WINDOW = 8192  # entries listed at a time
 _LARGEST_BUCKET = 1 << 15  # ids read at a time when one is looked for
 
@@ -98,6 +99,32 @@ class Pack:
     def entries(self) -> Iterator[PackEntry]:
         """Give all entries, sorted by id."""
         yield from self._range(0, len(self))
+
+    def objects_among(self, object_ids: Iterable[ObjectId]) -> Iterator[ObjectId]:
+        """Give those of *object_ids* that are here as objects or recipes, not only as chunks."""
+        for raw, row in self._located(object_ids):
+            if row[_KIND_AT] < EntryKind.CHUNK:
+                yield ObjectId(raw.hex())
+
+    def locate(self, object_ids: Iterable[ObjectId]) -> Iterator[PackEntry]:
+        """Give the entries of those of *object_ids* that are here: one pass over the whole index."""
+        for raw, row in self._located(object_ids):
+            yield decode_row(self.name, ObjectId(raw.hex()), row, self._footer.index_offset)
+
+    def _located(self, object_ids: Iterable[ObjectId]) -> Iterator[tuple[bytes, bytes]]:
+        wanted = set(map(bytes.fromhex, object_ids))
+        ids_at = self._footer.index_offset + FAN_OUT.size
+        rows_at = ids_at + len(self) * ID_SIZE
+        for first in range(0, len(self), _WINDOW):
+            count = min(_WINDOW, len(self) - first)
+            ids = self._read(ids_at + first * ID_SIZE, count * ID_SIZE)
+            raw = [ids[at : at + ID_SIZE] for at in range(0, len(ids), ID_SIZE)]
+            if wanted.isdisjoint(raw):
+                continue
+            rows = self._read(rows_at + first * ROW.size, count * ROW.size)
+            for number, found in enumerate(raw):
+                if found in wanted:
+                    yield found, rows[ROW.size * number : ROW.size * (number + 1)]
 
     def with_prefix(self, prefix: str) -> Iterator[PackEntry]:
         """Give the entries whose ids begin with *prefix* (two hex digits or more)."""
@@ -179,6 +206,23 @@ class Pack:
             return zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
         except zstandard.ZstdError:
             raise self._damaged(entry, "it cannot be decompressed") from None
+
+    def read_run(self, entries: Sequence[PackEntry]) -> Iterator[tuple[ObjectId, bytes]]:
+        """Give the bytes of entries that lie close together, in the order of their offsets: one read for all.
+
+        An entry whose bytes are damaged for certain is left out; the others are for the caller to hash.
+        """
+        start, last = entries[0].offset, entries[-1]
+        block = self._read(start, last.offset + last.stored - start)
+        for entry in entries:
+            at = entry.offset - start
+            data = block[at : at + entry.stored]
+            if entry.compressed:
+                try:
+                    data = self._decompress(entry, data)
+                except CorruptObject:
+                    continue
+            yield entry.id, data
 
     def read_stored(self, entry: PackEntry) -> bytes:
         """Give the entry's bytes as they are stored, checked: to be copied into another pack."""
