@@ -6,9 +6,12 @@ import errno
 import os
 import stat
 import threading
+from array import array
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import xxhash
 
@@ -27,13 +30,22 @@ from mlstore.objects.pack.codec import (
     corrupt,
     decode_footer,
     decode_row,
+    decompress,
 )
 
-_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A named pipe under a pack's name must not make us wait for its writer.
-_FLAGS |= getattr(os, "O_NONBLOCK", 0)
+READ_FLAGS |= getattr(os, "O_NONBLOCK", 0)
 _WINDOW = 8192  # entries listed at a time
 _LARGEST_BUCKET = 1 << 15  # ids read at a time when one is looked for
+
+
+class PackIndex(NamedTuple):
+    """A checked index: ids and rows by number, as they are in the file, and the numbers by place."""
+
+    ids: bytes
+    rows: bytes
+    order: array[int]
 
 
 class Pack:
@@ -62,7 +74,7 @@ class Pack:
 
     def _open(self) -> int:
         try:
-            return os.open(self.path, _FLAGS)
+            return os.open(self.path, READ_FLAGS)
         except FileNotFoundError:
             raise
         except OSError as exc:
@@ -106,12 +118,10 @@ class Pack:
                 yield entry
 
     def _range(self, start: int, stop: int) -> Iterator[PackEntry]:
-        ids_at = self._footer.index_offset + FAN_OUT.size
-        rows_at = ids_at + len(self) * ID_SIZE
         for first in range(start, stop, _WINDOW):
             count = min(_WINDOW, stop - first)
-            ids = self._read(ids_at + first * ID_SIZE, count * ID_SIZE).hex()
-            rows = self._read(rows_at + first * ROW.size, count * ROW.size)
+            raw_ids, rows = self.columns(first, count)
+            ids = raw_ids.hex()
             for at in range(count):
                 object_id = ObjectId(ids[64 * at : 64 * at + 64])
                 row = rows[ROW.size * at : ROW.size * (at + 1)]
@@ -168,17 +178,10 @@ class Pack:
         return self._decompress(entry, stored) if entry.compressed else stored
 
     def _decompress(self, entry: PackEntry, stored: bytes) -> bytes:
-        import zstandard
-
-        # A recipe's row says how large the object is, not the recipe.
-        is_recipe = entry.kind == EntryKind.RECIPE
         try:
-            declared = zstandard.frame_content_size(stored)
-            if not 0 <= declared <= ENTRY_LIMIT or (declared != entry.size and not is_recipe):
-                raise self._damaged(entry, "it would be of another size than it says")
-            return zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
-        except zstandard.ZstdError:
-            raise self._damaged(entry, "it cannot be decompressed") from None
+            return decompress(stored, None if entry.kind == EntryKind.RECIPE else entry.size)
+        except ValueError as exc:
+            raise self._damaged(entry, str(exc)) from None
 
     def read_stored(self, entry: PackEntry) -> bytes:
         """Give the entry's bytes as they are stored, checked: to be copied into another pack."""
@@ -198,6 +201,10 @@ class Pack:
 
         Raises ``CorruptFile``.
         """
+        self._check_index_hashes()
+        self._check_rows()
+
+    def _check_index_hashes(self) -> None:
         checksum, hasher = xxhash.xxh3_128(), self._format.new()
         at, stop = self._footer.index_offset, self._footer.index_offset + self._footer.index_size
         while at < stop:
@@ -209,33 +216,61 @@ class Pack:
             raise corrupt(self.name, "its index is damaged")
         if hasher.hexdigest() != self.name:
             raise corrupt(self.name, "its index is that of another pack")
-        self._check_order()
 
-    def _check_order(self) -> None:
+    def _check_rows(self) -> array[int]:
+        """Check ids and rows, and give the numbers of the entries in the order of their bytes."""
         fan_out = self._read_fan_out()
-        before, ranges, counts = "", [], [0] * 256
-        for entry in self.entries():
-            if entry.id <= before:
-                raise corrupt(self.name, "its ids are not in order")
-            before = entry.id
-            counts[int(entry.id[:2], 16)] += 1
-            ranges.append((entry.offset, entry.stored))
-        if tuple(accumulate(counts)) != fan_out:
+        before, counts, offsets, ends = b"", Counter[int](), array("Q"), array("Q")
+        for first in range(0, len(self), _WINDOW):
+            ids, rows = self.columns(first, min(_WINDOW, len(self) - first))
+            for at in range(0, len(ids), ID_SIZE):
+                object_id = ids[at : at + ID_SIZE]
+                if object_id <= before:
+                    raise corrupt(self.name, "its ids are not in order")
+                before = object_id
+            counts.update(ids[::ID_SIZE])
+            self._check_row_values(ids, rows, offsets, ends)
+        if tuple(accumulate(counts[byte] for byte in range(256))) != fan_out:
             raise corrupt(self.name, "its fan-out does not fit its ids")
+        # Entries without bytes stand where the one after them begins.
+        order = sorted(range(len(self)), key=lambda number: (offsets[number], ends[number]))
         end = HEADER_SIZE
-        for offset, stored in sorted(ranges):
-            if offset != end:
+        for number in order:
+            if offsets[number] != end:
                 raise corrupt(self.name, "its entries do not stand back to back")
-            end = offset + stored
+            end = ends[number]
         if end != self._footer.index_offset:
             raise corrupt(self.name, "its entries do not stand back to back")
+        return array("L", order)
+
+    def _check_row_values(self, ids: bytes, rows: bytes, offsets: array[int], ends: array[int]) -> None:
+        limit = self._footer.index_offset
+        for number, (offset, stored, size, encoding, kind, _) in enumerate(ROW.iter_unpack(rows)):
+            # The common case first: an object as it is, within the pack. The rest is told by `decode_row`.
+            plain = not encoding and not kind and stored == size and stored <= ENTRY_LIMIT
+            if not plain or offset < HEADER_SIZE or offset + stored > limit:
+                object_id = ObjectId(ids[number * ID_SIZE : (number + 1) * ID_SIZE].hex())
+                decode_row(self.name, object_id, rows[number * ROW.size : (number + 1) * ROW.size], limit)
+            offsets.append(offset)
+            ends.append(offset + stored)
+
+    def columns(self, first: int, count: int) -> tuple[bytes, bytes]:
+        """Give the ids and the rows of *count* entries from number *first* on, as they are in the file."""
+        ids_at = self._footer.index_offset + FAN_OUT.size
+        rows_at = ids_at + len(self) * ID_SIZE
+        return (
+            self._read(ids_at + first * ID_SIZE, count * ID_SIZE),
+            self._read(rows_at + first * ROW.size, count * ROW.size),
+        )
+
+    def read_index(self) -> PackIndex:
+        """Give the whole index, checked as ``check_index`` does; raises ``CorruptFile``."""
+        self._check_index_hashes()
+        order = self._check_rows()
+        return PackIndex(*self.columns(0, len(self)), order)
 
     def _damaged(self, entry: PackEntry, reason: str) -> CorruptObject:
-        return CorruptObject(
-            f"object '{entry.id}' in pack '{self.name[:10]}' is corrupt: {reason}",
-            hint="'mlstore fsck' lists who needs it; 'mlstore add' of a good copy heals it",
-            id=entry.id,
-        )
+        return damaged(self.name, entry.id, reason)
 
     def _read(self, offset: int, size: int) -> bytes:
         if self._fd >= 0:
@@ -262,3 +297,12 @@ class Pack:
                 return os.read(fd, size)
         except OSError as exc:
             raise storage_error(exc, self.path) from exc
+
+
+def damaged(name: str, object_id: ObjectId, reason: str) -> CorruptObject:
+    """Give the error about an entry of the pack called *name*."""
+    return CorruptObject(
+        f"object '{object_id}' in pack '{name[:10]}' is corrupt: {reason}",
+        hint="'mlstore fsck' lists who needs it; 'mlstore add' of a good copy heals it",
+        id=object_id,
+    )
