@@ -1,5 +1,6 @@
 """A repository: where its parts are, how it is opened and locked, and what a snapshot is."""
 
+from mlstore.repository.extent import measure
 from mlstore.repository.repository import STORE_NAME, Repository
 from mlstore.repository.snapshot import (
     Change,
@@ -21,6 +22,7 @@ __all__ = [
     "diff_snapshots",
     "diff_trees",
     "find_entry",
+    "measure",
     "read_snapshot",
     "write_tree",
 ]

@@ -149,7 +149,7 @@ def decode_row(name: str, object_id: ObjectId, row: bytes, index_offset: int) ->
 
 
 class Decompressor:
-    """Undoes the compression of entries; holds what can be used again from entry to entry. Not for threads."""
+    """Undoes the compression of entries, one after another. Not for several threads."""
 
     def __init__(self) -> None:
         import zstandard

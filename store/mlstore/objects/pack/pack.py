@@ -33,7 +33,9 @@ from mlstore.objects.pack.codec import (
     decompress,
 )
 
-READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READ_FLAGS = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+)
 # A named pipe under a pack's name must not make us wait for its writer.
 READ_FLAGS |= getattr(os, "O_NONBLOCK", 0)
 _WINDOW = 8192  # entries listed at a time
@@ -57,6 +59,7 @@ class Pack:
         self._mutex = threading.Lock()
         self._buckets: dict[int, tuple[int, bytes]] = {}
         self._fan_out: tuple[int, ...] | None = None
+        self.format_name = format_name
         self._format = object_format(format_name)
         self._fd = -1
         self._fd = self._open()
@@ -98,14 +101,17 @@ class Pack:
 
     def find(self, object_id: ObjectId) -> PackEntry | None:
         """Give the entry of *object_id*, None when the pack does not hold it: two small reads."""
+        number = self.number(object_id)
+        return None if number is None else self._row(object_id, number)
+
+    def number(self, object_id: ObjectId) -> int | None:
+        """Give the place of *object_id* among the ids, from 0, None when the pack does not hold it."""
         raw = bytes.fromhex(object_id)
         start, ids = self._ids_around(raw)
         at = ids.find(raw)
         while at >= 0 and at % ID_SIZE:
             at = ids.find(raw, at + 1)
-        if at < 0:
-            return None
-        return self._row(object_id, start + at // ID_SIZE)
+        return None if at < 0 else start + at // ID_SIZE
 
     def entries(self) -> Iterator[PackEntry]:
         """Give all entries, sorted by id."""
@@ -160,6 +166,10 @@ class Pack:
                 raise corrupt(self.name, "its fan-out does not fit its length")
             self._fan_out = fan_out
         return self._fan_out
+
+    def entry(self, number: int) -> PackEntry:
+        """Give the entry that stands at *number* in the index."""
+        return self._row(ObjectId(self.columns(number, 1)[0].hex()), number)
 
     def _row(self, object_id: ObjectId, number: int) -> PackEntry:
         rows_at = self._footer.index_offset + FAN_OUT.size + len(self) * ID_SIZE
@@ -241,7 +251,7 @@ class Pack:
             end = ends[number]
         if end != self._footer.index_offset:
             raise corrupt(self.name, "its entries do not stand back to back")
-        return array("L", order)
+        return array("I", order)
 
     def _check_row_values(self, ids: bytes, rows: bytes, offsets: array[int], ends: array[int]) -> None:
         limit = self._footer.index_offset
