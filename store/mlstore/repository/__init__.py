@@ -1,6 +1,6 @@
 """A repository: where its parts are, how it is opened and locked, and what a snapshot is."""
 
-from mlstore.repository.extent import measure
+from mlstore.repository.extent import Extent, measure
 from mlstore.repository.repository import STORE_NAME, Repository
 from mlstore.repository.snapshot import (
     Change,
@@ -16,6 +16,7 @@ from mlstore.repository.snapshot import (
 __all__ = [
     "STORE_NAME",
     "Change",
+    "Extent",
     "Repository",
     "Snapshot",
     "compare_entries",

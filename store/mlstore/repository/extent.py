@@ -70,7 +70,7 @@ def too_large(tree: ObjectId) -> CorruptObject:
     """Give the error for a tree that stands for too much."""
     return CorruptObject(
         f"tree '{tree}' stands for more files than any folder has",
-        hint=f"mlstore expands snapshots of up to {MOST_FILES} files; this one was made to exhaust its readers",
+        hint=f"snapshots of up to {MOST_FILES} files are expanded; this one was made to exhaust its readers",
         id=tree,
     )
 

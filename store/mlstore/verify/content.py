@@ -15,8 +15,8 @@ from mlstore.verify.inspection import Inspection
 Progress: TypeAlias = Callable[[str, int], None]
 """Called with a path or id and a number of bytes after each file or object that was hashed.
 
-Where it also has ``expect(files, size)``, that is told what is to come as soon as it is known, and where it has
-``advance(files, size)`` many small things are told at once.
+Where it also has ``expect(files, size)``, that is told what is to come as soon as it is known, and where it
+has ``advance(files, size)`` many small things are told at once.
 """
 
 T = TypeVar("T")

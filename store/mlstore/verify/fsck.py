@@ -10,7 +10,7 @@ from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.index.codec import check_paths
 from mlstore.objects.audit import Audit
-from mlstore.repository import Repository, measure
+from mlstore.repository import Extent, Repository, measure
 from mlstore.verify.content import Progress, as_tick, expect
 from mlstore.verify.findings import Category, Finding, Report
 from mlstore.verify.inspection import Inspection
@@ -93,8 +93,8 @@ def fsck(
 ) -> FsckReport:
     """Check every object, ref, reflog and the index of *repo*; nothing of it is changed.
 
-    *jobs* None uses all cores; a backend chosen by ``joblib.parallel_config`` is used. Damage becomes findings
-    that name the object and who needs it. *quick* holds stored bytes against their checksums and hashes
+    *jobs* None uses all cores; a backend chosen by ``joblib.parallel_config`` is used. Damage becomes
+    findings that name the object and who needs it. *quick* holds stored bytes against their checksums and hashes
     commits and trees only: that recognises accidents, not forgery. *sample* looks at a part of the objects.
 
     How far it got is kept in the store while it runs; *resume* goes on where an interrupted run stopped.
@@ -134,7 +134,7 @@ class _Fsck:
     # the stored bytes
 
     def _check_objects(self, resume: bool) -> None:
-        """Look at every stored byte once; each chunk by its own hash, as a recipe may need it only in part."""
+        """Look at every stored byte once: chunks by their own hash too, for a recipe may need only a part."""
         audit, saver = self._audit, Saver(self._repo, self._audit)
         audit.chosen = self._sample.holds if self._sample else None
         audit.prepare()
@@ -306,7 +306,8 @@ class _Fsck:
 
     def _check_extent(self) -> None:
         """A snapshot that no command would expand: the walk above saw each of its trees only once."""
-        inspection, known = self._inspection, {}
+        inspection = self._inspection
+        known: dict[ObjectId, Extent] = {}
         for commit_id, commit in inspection.commits.items():
             if commit.tree not in inspection.trees:
                 continue

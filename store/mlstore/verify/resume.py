@@ -1,7 +1,7 @@
 """How far an ``fsck`` got, kept in ``.mlstore/fsck`` while it runs; docs/format.md has its bytes.
 
-What was checked counts for as long as the file that it is in is the same by size, times and inode. Damage that
-was found is kept likewise. A recipe counts only while no pack and no loose object came or went.
+What was checked counts for as long as the file that it is in is the same by size, times and inode. Damage
+that was found is kept likewise. A recipe counts only while no pack and no loose object came or went.
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ class Saver:
         if kind is not None:
             self.save()
             return
-        with contextlib.suppress(
-            StorageError
-        ):  # a store that cannot be written to can be checked all the same
+        with contextlib.suppress(StorageError):
             if self._path.exists():
                 remove_file(self._path, fsync=False)
 
@@ -120,7 +118,7 @@ def decode_state(data: bytes) -> dict[str, Any] | None:
 
 
 def stamp_of(path: Path, name: str, before: int | None = None) -> bytes | None:
-    """Give 16 bytes that change when the file does; None when it is not there, or is not older than *before*."""
+    """Give 16 bytes that change when the file does; None when it is gone, or is not older than *before*."""
     try:
         status = os.lstat(path)
     except OSError:
