@@ -377,7 +377,7 @@ class Audit:
 
 
 def check_file(task: tuple[str, ObjectId, str]) -> tuple[ObjectId, int, str | None, str | None]:
-    """Hash a loose object: (folder, id, format) -> (id, size, what is wrong if anything, the id that it has)."""
+    """Hash a loose object: (folder, id, format) -> (id, size, what is wrong, the id that it has)."""
     root, object_id, format_name = task
     try:
         fd = LooseObjects(Path(root)).open(object_id)

@@ -94,8 +94,8 @@ def fsck(
     """Check every object, ref, reflog and the index of *repo*; nothing of it is changed.
 
     *jobs* None uses all cores; a backend chosen by ``joblib.parallel_config`` is used. Damage becomes
-    findings that name the object and who needs it. *quick* holds stored bytes against their checksums and hashes
-    commits and trees only: that recognises accidents, not forgery. *sample* looks at a part of the objects.
+    findings that name the object and who needs it. *quick* holds stored bytes against their checksums
+    and hashes commits and trees only: that recognises accidents, not forgery. *sample* looks at a part.
 
     How far it got is kept in the store while it runs; *resume* goes on where an interrupted run stopped.
     """

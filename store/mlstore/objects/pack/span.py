@@ -49,7 +49,8 @@ class SpanResult:
     """What a look at a span gave.
 
     ``flaws`` is number -> (reason, the id that its bytes have if that is what is wrong). ``metadata``
-    are the bytes of what may be trees, commits and tags, all of them proved. ``unread`` says why nothing could be read.
+    are the bytes of what may be trees, commits and tags, all of them proved. ``unread`` says why
+    nothing could be read.
     """
 
     span: Span
