@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, NewType, Protocol, TypeAlias
 
@@ -94,6 +94,11 @@ class ObjectFormat:
         if self.name == "sha256":
             return hashlib.sha256()
         return _ParallelBlake3() if parallel else _Blake3()
+
+    @property
+    def constructor(self) -> Callable[[BytesLike], Hasher]:
+        """The hash itself, for loops over many small pieces."""
+        return hashlib.sha256 if self.name == "sha256" else blake3.blake3
 
     def hash_bytes(self, data: BytesLike) -> ObjectId:
         """Give the id of *data*."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
@@ -28,8 +28,7 @@ _TAIL = b"]}"
 _KINDS: dict[str, EntryKind] = {"file": "file", "executable": "executable", "tree": "tree"}
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One name in a folder. ``size`` is the number of bytes of the object that ``id`` names.
 
     In a flattened snapshot ``name`` is the whole path from the root of the repository.
@@ -87,7 +86,9 @@ def _decode_plain(data: bytes) -> Tree | None:
     if any(before[2] >= entry[2] for before, entry in pairwise(found)):
         return None
     return Tree(
-        tuple([TreeEntry(name, _KINDS[kind], object_id, int(size)) for object_id, kind, name, size in found])
+        tuple(
+            [TreeEntry(name, _KINDS[kind], cast(ObjectId, id_), int(size)) for id_, kind, name, size in found]
+        )
     )
 
 

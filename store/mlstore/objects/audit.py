@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mlstore.objects.database import ObjectDatabase
 
 _PIECE: Final = 1 << 20  # bytes of a recipe that a thread takes at a time
+_RECIPE, _CHUNK = int(EntryKind.RECIPE), int(EntryKind.CHUNK)  # to compare numbers quickly
+_WINDOW: Final = 8192  # entries whose ids are held as text at a time
 _KIND_AT: Final = 21  # where a row says what kind of entry it is
 _LARGE_FILE: Final = 256 << 10
 _KEPT: Final = 32 << 20  # bytes of trees and commits that are kept for the walk that follows
@@ -140,23 +142,28 @@ class Audit:
 
     def _plan_pack(self, pack: Pack, index: PackIndex) -> None:
         skip = self._skip[pack.name] = bytearray(self.done[pack.name])
-        done, chosen, sizes, plain = self.done[pack.name], self.chosen, self.sizes, 0
-        simple = chosen is None and not any(done)
-        for number, (_, stored, size, _, kind, _) in enumerate(ROW.iter_unpack(index.rows)):
-            object_id = ObjectId(index.ids[number * ID_SIZE : (number + 1) * ID_SIZE].hex())
-            if kind != EntryKind.CHUNK:
-                sizes[object_id] = size
-            else:
-                self.chunks += 1
-            if simple:
-                plain += 1
-            elif self._is_left_out(object_id, bool(done[number])):
-                skip[number] = 1
-                continue
-            self.total_bytes += stored
-            if kind == EntryKind.RECIPE:
-                self._recipes.append((pack, number, object_id))
+        done, sizes, plain, total = self.done[pack.name], self.sizes, 0, 0
+        simple = self.chosen is None and not any(done)
+        for first in range(0, len(pack), _WINDOW):
+            ids = index.ids[first * ID_SIZE : (first + _WINDOW) * ID_SIZE].hex()
+            rows = index.rows[first * ROW.size : (first + _WINDOW) * ROW.size]
+            for at, (_, stored, size, _, kind, _) in enumerate(ROW.iter_unpack(rows)):
+                object_id = ObjectId(ids[2 * ID_SIZE * at : 2 * ID_SIZE * (at + 1)])
+                if kind != _CHUNK:
+                    sizes[object_id] = size
+                else:
+                    self.chunks += 1
+                number = first + at
+                if simple:
+                    plain += 1
+                elif self._is_left_out(object_id, bool(done[number])):
+                    skip[number] = 1
+                    continue
+                total += stored
+                if kind == _RECIPE:
+                    self._recipes.append((pack, number, object_id))
         self.looked_at += plain
+        self.total_bytes += total
 
     def _is_left_out(self, object_id: ObjectId, is_done: bool) -> bool:
         if is_done:
@@ -217,7 +224,7 @@ class Audit:
         span = result.span
         done = self.done[span.pack]
         for at, number in enumerate(span.numbers):
-            if result.unread is None and number not in result.flaws:
+            if number not in result.flaws and result.unread is None:
                 done[number] = 1
                 continue
             object_id = ObjectId(span.ids[at * ID_SIZE : (at + 1) * ID_SIZE].hex())

@@ -6,7 +6,6 @@ that was found is kept likewise. A recipe counts only while no pack and no loose
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -142,7 +141,7 @@ def state_of(audit: Audit, begun: int) -> dict[str, Any]:
         "quick": audit.quick,
         "store": _store_stamp(audit),
         "packs": packs,
-        "loose": base64.b64encode(b"".join(filter(None, stamps))).decode(),
+        "loose": b"".join(filter(None, stamps)).hex(),
         "flaws": [_flaw_as_json(audit, flaw, begun) for flaw in list(audit.flaws.values())],
     }
 
@@ -153,7 +152,7 @@ def _take_over(audit: Audit, state: dict[str, Any]) -> None:
             return  # what was held against a checksum only is not verified
         same_store = state["store"] == _store_stamp(audit)
         packs = {name: (row["stamp"], _unpack_bits(row["done"])) for name, row in state["packs"].items()}
-        loose, flaws = base64.b64decode(state["loose"]), [_flaw_from_json(row) for row in state["flaws"]]
+        loose, flaws = bytes.fromhex(state["loose"]), [_flaw_from_json(row) for row in state["flaws"]]
     except (KeyError, TypeError, ValueError, AttributeError):
         return
     for name, (stamp, done) in packs.items():
@@ -224,13 +223,13 @@ def _store_stamp(audit: Audit) -> str:
 
 
 def _pack_bits(done: bytearray) -> str:
-    """Give one bit for each entry, the first being the highest of the first byte, as base64."""
+    """Give one bit for each entry, the first being the highest of the first byte, in hexadecimal."""
     digits = done.translate(_AS_DIGITS).decode().ljust(-(-len(done) // 8) * 8, "0")
-    return base64.b64encode(int(digits, 2).to_bytes(len(digits) // 8, "big")).decode()
+    return int(digits, 2).to_bytes(len(digits) // 8, "big").hex()
 
 
 def _unpack_bits(text: str) -> bytearray:
     """Give a byte for each bit: some more than there are entries."""
-    data = base64.b64decode(text, validate=True)
+    data = bytes.fromhex(text)
     digits = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}" if data else ""
     return bytearray(digits.encode().translate(_AS_BYTES))

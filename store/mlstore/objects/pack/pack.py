@@ -8,8 +8,9 @@ import stat
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
+from operator import add, lt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +49,8 @@ class PackIndex(NamedTuple):
     ids: bytes
     rows: bytes
     order: array[int]
+    offsets: array[int]
+    ends: array[int]
 
 
 class Pack:
@@ -227,23 +230,22 @@ class Pack:
         if hasher.hexdigest() != self.name:
             raise corrupt(self.name, "its index is that of another pack")
 
-    def _check_rows(self) -> array[int]:
-        """Check ids and rows, and give the numbers of the entries in the order of their bytes."""
+    def _check_rows(self) -> tuple[array[int], array[int], array[int]]:
+        """Check ids and rows; gives the numbers of the entries by place, and where each begins and ends."""
         fan_out = self._read_fan_out()
         before, counts, offsets, ends = b"", Counter[int](), array("Q"), array("Q")
         for first in range(0, len(self), _WINDOW):
             ids, rows = self.columns(first, min(_WINDOW, len(self) - first))
-            for at in range(0, len(ids), ID_SIZE):
-                object_id = ids[at : at + ID_SIZE]
-                if object_id <= before:
-                    raise corrupt(self.name, "its ids are not in order")
-                before = object_id
+            each = [before, *(ids[at : at + ID_SIZE] for at in range(0, len(ids), ID_SIZE))]
+            if not all(map(lt, each, each[1:])):
+                raise corrupt(self.name, "its ids are not in order")
+            before = each[-1]
             counts.update(ids[::ID_SIZE])
             self._check_row_values(ids, rows, offsets, ends)
         if tuple(accumulate(counts[byte] for byte in range(256))) != fan_out:
             raise corrupt(self.name, "its fan-out does not fit its ids")
-        # Entries without bytes stand where the one after them begins.
-        order = sorted(range(len(self)), key=lambda number: (offsets[number], ends[number]))
+        # An entry without bytes stands where the one after it begins.
+        order = sorted(range(len(self)), key=list(zip(offsets, ends, strict=True)).__getitem__)
         end = HEADER_SIZE
         for number in order:
             if offsets[number] != end:
@@ -251,18 +253,28 @@ class Pack:
             end = ends[number]
         if end != self._footer.index_offset:
             raise corrupt(self.name, "its entries do not stand back to back")
-        return array("I", order)
+        return array("I", order), offsets, ends
 
     def _check_row_values(self, ids: bytes, rows: bytes, offsets: array[int], ends: array[int]) -> None:
         limit = self._footer.index_offset
-        for number, (offset, stored, size, encoding, kind, _) in enumerate(ROW.iter_unpack(rows)):
-            # The common case first: an object as it is, within the pack. The rest is told by `decode_row`.
-            plain = not encoding and not kind and stored == size and stored <= ENTRY_LIMIT
-            if not plain or offset < HEADER_SIZE or offset + stored > limit:
-                object_id = ObjectId(ids[number * ID_SIZE : (number + 1) * ID_SIZE].hex())
-                decode_row(self.name, object_id, rows[number * ROW.size : (number + 1) * ROW.size], limit)
-            offsets.append(offset)
-            ends.append(offset + stored)
+        starts, stored, sizes, encodings, kinds, _ = zip(*ROW.iter_unpack(rows), strict=True)
+        odd: Iterable[int] = range(len(starts))
+        if (
+            min(starts) >= HEADER_SIZE
+            and max(map(add, starts, stored)) <= limit
+            and max(sizes) <= ENTRY_LIMIT
+        ):
+            # An object as it is, within the pack, is the common case; of the others each is looked at.
+            odd = [
+                number
+                for number, (encoding, kind) in enumerate(zip(encodings, kinds, strict=True))
+                if encoding or kind or stored[number] != sizes[number]
+            ]
+        for number in odd:
+            object_id = ObjectId(ids[number * ID_SIZE : (number + 1) * ID_SIZE].hex())
+            decode_row(self.name, object_id, rows[number * ROW.size : (number + 1) * ROW.size], limit)
+        offsets.extend(starts)
+        ends.extend(map(add, starts, stored))
 
     def columns(self, first: int, count: int) -> tuple[bytes, bytes]:
         """Give the ids and the rows of *count* entries from number *first* on, as they are in the file."""
@@ -276,8 +288,7 @@ class Pack:
     def read_index(self) -> PackIndex:
         """Give the whole index, checked as ``check_index`` does; raises ``CorruptFile``."""
         self._check_index_hashes()
-        order = self._check_rows()
-        return PackIndex(*self.columns(0, len(self)), order)
+        return PackIndex(*self.columns(0, len(self)), *self._check_rows())
 
     def _damaged(self, entry: PackEntry, reason: str) -> CorruptObject:
         return damaged(self.name, entry.id, reason)

@@ -16,10 +16,11 @@ from mlstore.hashing import ObjectId, object_format
 from mlstore.objects.pack.codec import HEADER_SIZE, ID_SIZE, ROW, Decompressor, EntryKind
 from mlstore.objects.pack.pack import READ_FLAGS, Pack, PackIndex
 
-_SPAN: Final = 4 << 20  # bytes read at once; an entry is never cut
+_SPAN: Final = 1 << 20  # bytes read at once; an entry is never cut
 _GAP: Final = 256 << 10  # bytes to leave unread are worth another read from here on
 _MOST_ENTRIES: Final = 4096
 _LARGE_ENTRY: Final = 16 << 10
+_RECIPE: Final = int(EntryKind.RECIPE)
 _METADATA: Final = b"mlstore "
 _MOST_METADATA: Final = 1 << 20
 
@@ -66,15 +67,15 @@ def spans(pack: Pack, index: PackIndex, skip: bytearray, *, quick: bool) -> Iter
     for number in index.order:
         if skip[number]:
             continue
-        offset, stored, *_ = ROW.unpack_from(index.rows, number * ROW.size)
-        full = end - start + stored > _SPAN or len(numbers) >= _MOST_ENTRIES or offset - end > _GAP
+        offset, stop = index.offsets[number], index.ends[number]
+        full = stop - start > _SPAN or len(numbers) >= _MOST_ENTRIES or offset - end > _GAP
         if numbers and full:
             yield _span(pack, index, numbers, start, end, quick)
             numbers = []
         if not numbers:
             start = offset
         numbers.append(number)
-        end = offset + stored
+        end = stop
     if numbers:
         yield _span(pack, index, numbers, start, end, quick)
 
@@ -109,7 +110,7 @@ def check_span(span: Span) -> SpanResult:
 
 
 def _check_entries(span: Span, fd: int, result: SpanResult) -> None:
-    hash_bytes, checksum_of = object_format(span.format).hash_bytes, xxhash.xxh3_64_digest
+    new_hash, checksum_of = object_format(span.format).constructor, xxhash.xxh3_64_digest
     ids, start, quick = span.ids.hex(), span.start, span.quick
     decompress: Decompressor | None = None
     data = _read_all(fd, span)
@@ -123,14 +124,14 @@ def _check_entries(span: Span, fd: int, result: SpanResult) -> None:
                 continue
             if compressed:
                 decompress = decompress or Decompressor()
-                part = decompress(part, None if kind == EntryKind.RECIPE else size)
+                part = decompress(part, None if kind == _RECIPE else size)
         except ValueError as exc:
             result.flaws[span.numbers[at]] = str(exc), None
             continue
-        if kind == EntryKind.RECIPE:
+        if kind == _RECIPE:
             continue  # the object that it makes is checked as a whole, and by its id
         object_id = ids[2 * ID_SIZE * at : 2 * ID_SIZE * (at + 1)]
-        actual = hash_bytes(part)
+        actual = new_hash(part).hexdigest()
         if actual != object_id:
             result.flaws[span.numbers[at]] = f"its bytes hash to '{actual}'", actual
         elif part.startswith(_METADATA) and not kind and size <= _MOST_METADATA:

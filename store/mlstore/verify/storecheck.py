@@ -333,12 +333,12 @@ class _Fsck:
         self._check_staged(index)
 
     def _check_staged(self, index: Index) -> None:
-        ids = index.table.ids.hex()
-        for row in range(len(index)):
-            object_id = ObjectId(ids[64 * row : 64 * row + 64])
-            self._roots.add(object_id)
-            if object_id not in self._sizes and object_id not in self._inspection.damaged:
-                path = index.table.paths[row]
+        text, damaged = index.table.ids.hex(), self._inspection.damaged
+        ids = [ObjectId(text[at : at + 64]) for at in range(0, len(text), 64)]
+        self._roots.update(ids)
+        gone = set(ids) - self._sizes.keys() - damaged.keys()
+        for path, object_id in zip(index.table.paths, ids, strict=True) if gone else ():
+            if object_id in gone:
                 self._report.findings.append(
                     Finding(
                         "missing-object",
