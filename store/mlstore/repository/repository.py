@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from mlstore._progress import Progress
 from mlstore.config import CONFIG_NAME, FORMAT_VERSION, Config
 from mlstore.durable import FileLock, make_folder, replace_file, storage_errors, sweep
 from mlstore.durable.locks import DEFAULT_WAIT
@@ -33,6 +34,7 @@ class Repository:
         self.root = root
         self.store = root / STORE_NAME
         self.scratch = self.store / "tmp"
+        self.progress: Progress | None = None  # who wants to know how far a checkout is
         self._config = config
         self._depth = 0
         self._mutex = threading.RLock()

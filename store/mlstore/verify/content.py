@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
+from mlstore._progress import Progress, as_tick, expect
 from mlstore.errors import CorruptError, MlstoreError, NotFoundError
 from mlstore.hashing import ObjectId
 from mlstore.objects.audit import Audit
 from mlstore.objects.workers import in_order
 from mlstore.repository import Repository
 from mlstore.verify.inspection import Inspection
-
-Progress: TypeAlias = Callable[[str, int], None]
-"""Called with a path or id and a number of bytes after each file or object that was hashed.
-
-Where it also has ``expect(files, size)``, that is told what is to come as soon as it is known, and where it
-has ``advance(files, size)`` many small things are told at once.
-"""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,29 +35,6 @@ def in_parallel(
         else:
             large.append(item)
     yield from in_order(work, large, jobs) if len(large) > 1 else map(work, large)
-
-
-def expect(progress: Progress | None, files: int, size: int) -> None:
-    """Tell *progress*, if it wants to know, how much there is to come."""
-    told = getattr(progress, "expect", None)
-    if told is not None:
-        told(files, size)
-
-
-def as_tick(progress: Progress | None) -> Callable[[int, int], None] | None:
-    """Give *progress* as what takes many things at once."""
-    if progress is None:
-        return None
-    advance: Callable[[int, int], None] | None = getattr(progress, "advance", None)
-    if advance is not None:
-        return advance
-
-    def one_by_one(files: int, size: int) -> None:
-        for _ in range(files - 1):
-            progress("", 0)
-        progress("", size)
-
-    return one_by_one
 
 
 def check_blobs(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mlstore._progress import Progress, as_tick, expect
 from mlstore.errors import CorruptError, CorruptFile, MlstoreError, NotFoundError, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.index.codec import check_paths
 from mlstore.objects.audit import Audit
 from mlstore.repository import Extent, Repository, measure
-from mlstore.verify.content import Progress, as_tick, expect
 from mlstore.verify.findings import Category, Finding, Report
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.owners import name_owners

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from mlstore._progress import watched
 from mlstore.errors import PathNotFound, WouldOverwrite
 from mlstore.index import Index, IndexEntry, StatData
 from mlstore.model import Collisions, TreeEntry, parents_of
@@ -45,7 +46,7 @@ def checkout_snapshot(
     plan = _force_plan(repo, index, old, target, cache) if force else _plan(repo, index, old, target, cache)
     _refuse_collisions(old, target, plan)
     with WorktreeWriter(repo) as writer:
-        for path, entry in plan.write.items():
+        for path, entry in watched(repo.progress, plan.write.items(), _size):
             writer.stage(path, entry)
         for path in plan.remove:
             writer.remove(path)
@@ -105,6 +106,10 @@ def _refuse_collisions(old: Snapshot, target: Snapshot, plan: _Plan) -> None:
         collisions = Collisions()
         for path in target:
             collisions.add(path)
+
+
+def _size(entry: TreeEntry) -> int:
+    return entry.size
 
 
 def _same(one: TreeEntry | None, other: TreeEntry | None) -> bool:
@@ -274,7 +279,7 @@ def restore_paths(
         if worktree:
             changed |= {*write, *remove}
             with WorktreeWriter(repo) as writer:
-                for path, entry in write.items():
+                for path, entry in watched(repo.progress, write.items(), _size):
                     writer.stage(path, entry)
                 for path in remove:
                     writer.remove(path)
