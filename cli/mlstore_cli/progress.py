@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 _QUIET_FOR: Final = 0.3
 _EVERY: Final = 0.1
+_MOST_UNKNOWN: Final = 100  # before one part in so many is done nobody knows how long it will take
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -90,7 +92,7 @@ class Progress:
         if self._done.wait(_QUIET_FOR):
             return
         with self._bar() as bar:
-            task = bar.add_task(self._label, total=None, text="...")
+            task = bar.add_task(self._label, total=None, text=self.describe(_QUIET_FOR))
             while not self._done.wait(_EVERY):
                 self._update(bar, task)
 
@@ -112,12 +114,11 @@ class Progress:
             redirect_stderr=False,
         )
 
-    def _update(self, bar: Bar, task: int) -> None:
+    def _update(self, bar: Bar, task: TaskID) -> None:
         seconds = time.monotonic() - self._started
         total = self._total_bytes or self._total_files or None
         done = self._bytes if self._total_bytes else self._files
-        task_id = bar.task_ids[task]
-        bar.update(task_id, total=total, completed=min(done, total or done), text=self.describe(seconds))
+        bar.update(task, total=total, completed=min(done, total or done), text=self.describe(seconds))
         bar.refresh()
 
     def describe(self, seconds: float) -> str:
@@ -133,8 +134,8 @@ class Progress:
         return ", ".join(parts) + (f", {format_seconds(left)} left" if left is not None else "")
 
     def _left(self, seconds: float) -> float | None:
-        if self._total_bytes and self._bytes:
+        if self._total_bytes and self._bytes * _MOST_UNKNOWN > self._total_bytes:
             return max(0.0, seconds * (self._total_bytes / self._bytes - 1))
-        if self._total_files and self._files:
+        if not self._total_bytes and self._files * _MOST_UNKNOWN > self._total_files > 0:
             return max(0.0, seconds * (self._total_files / self._files - 1))
         return None

@@ -68,7 +68,7 @@ class Screen(io.StringIO):
         return True
 
     def write(self, text: str) -> int:
-        if "adding" in text:
+        if "adding" in text and "files" in text:
             self.drawn.set()
         return super().write(text)
 
@@ -85,7 +85,7 @@ def test_what_was_drawn_is_wiped_away(monkeypatch):
         progress.advance(50, 50 << 20)
         assert screen.drawn.wait(60)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
-    line = next(text for text in re.split(r"[\r\n]", shown) if "adding" in text)
+    line = next(text for text in re.split(r"[\r\n]", shown) if "files" in text)
     assert "50/100 files, 50.0 MiB/100.0 MiB" in line
     assert len(line.rstrip()) <= 80
     assert screen.getvalue().rstrip().endswith("\x1b[2K")  # the line is erased

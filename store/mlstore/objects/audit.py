@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from mlstore.errors import CorruptError, CorruptObject, MlstoreError, NotFoundError
-from mlstore.hashing import ObjectId, hash_fd, object_format
+from mlstore.hashing import ObjectId, object_format, read_chunks
 from mlstore.objects.loose import LooseObjects
 from mlstore.objects.pack import EntryKind, Pack
 from mlstore.objects.pack.codec import ID_SIZE, ROW
@@ -31,6 +31,7 @@ _RECIPE, _CHUNK = int(EntryKind.RECIPE), int(EntryKind.CHUNK)  # to compare numb
 _WINDOW: Final = 8192  # entries whose ids are held as text at a time
 _KIND_AT: Final = 21  # where a row says what kind of entry it is
 _LARGE_FILE: Final = 256 << 10
+_HUGE_FILE: Final = 32 << 20
 _KEPT: Final = 32 << 20  # bytes of trees and commits that are kept for the walk that follows
 
 Tick: TypeAlias = Callable[[int, int], None]
@@ -326,9 +327,12 @@ class Audit:
     def _check_files(self) -> None:
         root, name = self.database.loose.root, self.database.format.name
         small = [one for one in self._loose_todo if self.sizes[one] < _LARGE_FILE]
-        large = [one for one in self._loose_todo if self.sizes[one] >= _LARGE_FILE]
+        large = [one for one in self._loose_todo if _LARGE_FILE <= self.sizes[one] < _HUGE_FILE]
         for object_id in small:
             self._take_file(*check_file((str(root), object_id, name)))
+        for object_id in self._loose_todo:
+            if self.sizes[object_id] >= _HUGE_FILE:  # all cores take part in hashing each of them
+                self._take_file(*check_file((str(root), object_id, name), self._tell_bytes, self.jobs != 1))
         tasks = [(str(root), object_id, name) for object_id in large]
         results = anywhere(check_file, tasks, self.jobs) if len(tasks) > 1 else map(check_file, tasks)
         for result in results:
@@ -340,7 +344,10 @@ class Audit:
             self.loose_done.add(object_id)
         else:
             self._note(Flaw(object_id, None, EntryKind.OBJECT, reason, actual))
-        self._told(1, size)
+        self._told(1, size if size < _HUGE_FILE else 0)
+
+    def _tell_bytes(self, size: int) -> None:
+        self._told(0, size)
 
     def _look_at_files(self) -> None:
         """Without hashing there is nothing to hold a file against: it has to be there, and to be a file."""
@@ -383,7 +390,9 @@ class Audit:
         return None
 
 
-def check_file(task: tuple[str, ObjectId, str]) -> tuple[ObjectId, int, str | None, str | None]:
+def check_file(
+    task: tuple[str, ObjectId, str], tell: Callable[[int], None] | None = None, parallel: bool = False
+) -> tuple[ObjectId, int, str | None, str | None]:
     """Hash a loose object: (folder, id, format) -> (id, size, what is wrong, the id that it has)."""
     root, object_id, format_name = task
     try:
@@ -391,14 +400,20 @@ def check_file(task: tuple[str, ObjectId, str]) -> tuple[ObjectId, int, str | No
     except (CorruptError, NotFoundError) as exc:
         return object_id, 0, exc.message.partition("' ")[2] or exc.message, None
     try:
-        digest = hash_fd(object_format(format_name), fd)
+        hasher, size = object_format(format_name).new(parallel=parallel), 0
+        for chunk in read_chunks(fd, os.fstat(fd).st_size):
+            hasher.update(chunk)
+            size += len(chunk)
+            if tell is not None:
+                tell(len(chunk))
     except OSError as exc:
         return object_id, 0, f"it cannot be read: {(exc.strerror or str(exc)).lower()}", None
     finally:
         os.close(fd)
-    if digest.id == object_id:
-        return object_id, digest.size, None, None
-    return object_id, digest.size, f"its bytes hash to '{digest.id}'", digest.id
+    actual = hasher.hexdigest()
+    if actual == object_id:
+        return object_id, size, None, None
+    return object_id, size, f"its bytes hash to '{actual}'", actual
 
 
 def _groups(parts: list[Part]) -> Iterator[list[Part]]:
