@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mlstore_cli import errors, output
+from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import define, json_option
 
@@ -44,7 +45,7 @@ def command(
     from mlstore.verify import Sample, fsck
     from mlstore_cli.views.verify import format_fsck
 
-    with session.progress("checking") as progress:
+    with no_collector(), session.progress("checking") as progress:
         report = fsck(
             session.repo,
             jobs=jobs,

@@ -30,6 +30,7 @@ The file's name is the hash (in the object format) of its index.
 from __future__ import annotations
 
 import struct
+import threading
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -148,6 +149,9 @@ def decode_row(name: str, object_id: ObjectId, row: bytes, index_offset: int) ->
     return PackEntry(object_id, offset, stored, size, bool(encoding), EntryKind(kind), checksum)
 
 
+_threads = threading.local()
+
+
 class Decompressor:
     """Undoes the compression of entries, one after another. Not for several threads."""
 
@@ -172,8 +176,11 @@ class Decompressor:
 
 
 def decompress(stored: BytesLike, size: int | None) -> bytes:
-    """Decompress one entry; see ``Decompressor``."""
-    return Decompressor()(stored, size)
+    """Decompress one entry; see ``Decompressor``. May be used from any thread."""
+    mine: Decompressor | None = getattr(_threads, "decompressor", None)
+    if mine is None:
+        mine = _threads.decompressor = Decompressor()
+    return mine(stored, size)
 
 
 def corrupt(name: str, reason: str) -> CorruptFile:

@@ -245,7 +245,8 @@ class Pack:
         if tuple(accumulate(counts[byte] for byte in range(256))) != fan_out:
             raise corrupt(self.name, "its fan-out does not fit its ids")
         # An entry without bytes stands where the one after it begins.
-        order = sorted(range(len(self)), key=list(zip(offsets, ends, strict=True)).__getitem__)
+        places = [2 * offset + (end > offset) for offset, end in zip(offsets, ends, strict=True)]
+        order = sorted(range(len(self)), key=places.__getitem__)
         end = HEADER_SIZE
         for number in order:
             if offsets[number] != end:
