@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from mlstore.errors import CorruptError, CorruptObject, MlstoreError, NotFoundError
+from mlstore.errors import CorruptError, CorruptObject, MlstoreError, NotFoundError, StorageError
 from mlstore.hashing import ObjectId, object_format, read_chunks
 from mlstore.objects.loose import LooseObjects
 from mlstore.objects.pack import EntryKind, Pack
@@ -127,7 +127,8 @@ class Audit:
             entries = list(pack.entries())
         except CorruptError:
             return
-        self.unsure.update(entry.id for entry in entries if entry.kind != EntryKind.CHUNK)
+        wanted = self.chosen or (lambda object_id: True)
+        self.unsure.update(e.id for e in entries if e.kind != EntryKind.CHUNK and wanted(e.id))
 
     def plan(self) -> None:
         """Decide what to look at: what is chosen and not done."""
@@ -180,8 +181,10 @@ class Audit:
 
     def run(self) -> None:
         """Look at all that was planned."""
-        if not self.quick:
-            for pack, number, object_id in self._recipes:
+        for pack, number, object_id in self._recipes:
+            if self.quick:
+                self._look_at_recipe(pack, number, object_id)
+            else:
                 self._check_recipe(pack, number, object_id)
         for result in self._span_results():
             self._take(result)
@@ -275,6 +278,21 @@ class Audit:
             flaw = Flaw(object_id, pack.name, EntryKind.RECIPE, f"its bytes hash to '{actual}'", actual)
         self._skip[pack.name][number] = 1
         self._note(flaw)
+
+    def _look_at_recipe(self, pack: Pack, number: int, object_id: ObjectId) -> None:
+        """Without putting it together: its parts have to be there, and long enough."""
+        try:
+            entry = pack.entry(number)
+            for part in decode_recipe(pack.read(entry), object_id, entry.size):
+                found = self.database.packs.find_part(part.source)
+                size = found[1].size if found else self.sizes.get(part.source)
+                if size is None or size < part.offset + part.length:
+                    raise CorruptObject(
+                        f"its part '{part.source}' is {'missing' if size is None else 'too short'}"
+                    )
+        except CorruptError as exc:
+            self._note(Flaw(object_id, pack.name, EntryKind.RECIPE, exc.message))
+            self._skip[pack.name][number] = 1
 
     def _read_pieces(self, pieces: list[Part]) -> list[bytes]:
         """Give the bytes of each piece; many pieces of one chunk need it only once."""
@@ -385,8 +403,8 @@ class Audit:
                 self.database.check_chunk(object_id)
             else:
                 self.database.check(object_id)
-        except (CorruptError, NotFoundError) as exc:
-            return exc
+        except (CorruptError, NotFoundError, StorageError) as exc:
+            return exc  # the disk may refuse one object and give the next
         return None
 
 

@@ -105,6 +105,17 @@ def test_quick_finds_a_damaged_index_of_a_pack_and_a_wrong_size(mixed: Pipeline)
     assert fsck(Repository.open(mixed.root), quick=True).category == "corrupt"
 
 
+def test_quick_notices_a_recipe_whose_part_is_gone(mixed: Pipeline) -> None:
+    for pack in stored.packs(mixed.repo.store):
+        entries = stored.read_pack(pack.read_bytes())
+        gone = next((entry for entry in entries if entry.kind == stored.CHUNK), None)
+        if gone is not None:
+            stored._exchange(pack, [entry for entry in entries if entry != gone])
+            break
+    report = fsck(Repository.open(mixed.root), quick=True)
+    assert {finding.expected for finding in report.findings} == {mixed.value("table.csv")}
+
+
 # samples
 
 
