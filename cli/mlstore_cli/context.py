@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import contextmanager
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlstore_cli import output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TextIO
 
     from mlstore.model import Person
@@ -85,6 +86,16 @@ class Session:
 
         visible = not self.quiet and sys.stderr.isatty() and self.environ.get("TERM") != "dumb"
         return Progress(label, enabled=visible)
+
+    @contextmanager
+    def watched(self, label: str) -> Iterator[None]:
+        """Show progress of what is written into the worktree meanwhile."""
+        with self.progress(label) as progress:
+            self.repo.progress = progress
+            try:
+                yield
+            finally:
+                self.repo.progress = None
 
     # --- files and repository ---
 

@@ -31,6 +31,7 @@ class LazyPattern:
     """A regular expression that is compiled when it is first used."""
 
     if TYPE_CHECKING:
+        findall: Callable[[str], list[Any]]
         match: Callable[[str], re.Match[str] | None]
         search: Callable[[str], re.Match[str] | None]
         sub: Callable[[str | Callable[[re.Match[str]], str], str], str]
@@ -44,4 +45,5 @@ class LazyPattern:
         compiled = re.compile(*self._source)
         # From now on found without coming here.
         self.match, self.search, self.sub = compiled.match, compiled.search, compiled.sub
+        self.findall = compiled.findall
         return getattr(compiled, name)

@@ -91,6 +91,11 @@ class ObjectFormat(NamedTuple):
             return _sha256()
         return _ParallelBlake3() if parallel else _Blake3()
 
+    @property
+    def constructor(self) -> Callable[[BytesLike], Hasher]:
+        """The hash itself, for loops over many small pieces."""
+        return _ONE_GO[self.name]
+
     def hash_bytes(self, data: BytesLike) -> ObjectId:
         """Give the id of *data*."""
         return _ONE_GO[self.name](data).hexdigest()  # type: ignore[return-value]

@@ -26,6 +26,8 @@ _SHORT_NAME = LazyPattern(r"(?:mlstor|git)~\d+\Z")
 _RESERVED = frozenset({".mlstore", ".git"})
 _SHORT = MAX_PATH // 4  # no character takes more than four bytes
 _SIMPLE = LazyPattern(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]*\Z")
+_PLAIN = "[A-Za-z0-9_](?:[A-Za-z0-9_.=,+-]{0,58}[A-Za-z0-9_=,+-])?"
+_PLAIN_PATH = LazyPattern(rf"{_PLAIN}(?:/{_PLAIN})*\Z")
 
 
 def validate_component(name: str) -> str:
@@ -61,6 +63,8 @@ def _refusal(name: str) -> str | None:
 
 def validate_path(path: str) -> str:
     """Give *path* back when every component is allowed; raises ``InvalidPath``."""
+    if len(path) <= MAX_PATH and _PLAIN_PATH.match(path):
+        return path  # the common case: see validate_component
     if len(path) > MAX_PATH or len(path.encode("utf-8", "surrogatepass")) > MAX_PATH:
         raise InvalidPath(f"'{path[:60]}...' is longer than {MAX_PATH} bytes", path=path)
     for name in path.split("/"):

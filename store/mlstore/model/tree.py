@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 
+from mlstore._lazy import LazyPattern
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
 from mlstore.model.paths import validate_component
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
 
 EntryKind: TypeAlias = Literal["file", "executable", "tree"]
 ENTRY_KINDS = frozenset({"file", "executable", "tree"})
+
+# An entry with a plain name, as its canonical bytes are: text that is nothing but these is canonical JSON by
+# construction, and its names are those that `validate_component` takes without a second look.
+_PLAIN = LazyPattern(
+    r'\{"id":"([0-9a-f]{64})","kind":"(file|executable|tree)",'
+    r'"name":"([A-Za-z0-9_](?:[A-Za-z0-9_.=,+-]{0,58}[A-Za-z0-9_=,+-])?)","size":(0|[1-9][0-9]{0,17})\},'
+)
+_PLAIN_SIZE = len('{"id":"","kind":"","name":"","size":},') + 64
+_HEAD = b'mlstore tree 1\n{"entries":['
+_TAIL = b"]}"
+_KINDS: dict[str, EntryKind] = {"file": "file", "executable": "executable", "tree": "tree"}
 
 
 class TreeEntry(NamedTuple):
@@ -60,6 +72,28 @@ def encode_tree(tree: Tree) -> bytes:
 
 def decode_tree(data: bytes) -> Tree:
     """Read a tree; raises ``DecodeError`` for anything not canonical, hostile names included."""
+    return _decode_plain(data) or _decode_any(data)
+
+
+def _decode_plain(data: bytes) -> Tree | None:
+    """Read a tree of plain names, ten times as fast; None for any other, right or wrong."""
+    if not (data.startswith(_HEAD) and data.endswith(_TAIL) and data.isascii()):
+        return None
+    body = data[len(_HEAD) : -len(_TAIL)].decode("ascii") + ","
+    found = _PLAIN.findall(body)
+    # What was found does not overlap: when it is as long as the whole, then it is the whole.
+    if sum(_PLAIN_SIZE + len(kind) + len(name) + len(size) for _, kind, name, size in found) != len(body):
+        return None
+    if any(before[2] >= entry[2] for before, entry in pairwise(found)):
+        return None
+    return Tree(
+        tuple(
+            [TreeEntry(name, _KINDS[kind], cast(ObjectId, id_), int(size)) for id_, kind, name, size in found]
+        )
+    )
+
+
+def _decode_any(data: bytes) -> Tree:
     from mlstore.model.canonical import decode_object
     from mlstore.model.fields import Fields
 

@@ -59,6 +59,7 @@ class ObjectDatabase:
         self.packs = PackFolder(root / "pack", fmt)
         self._decoded: OrderedDict[tuple[str, ObjectId], object] = OrderedDict()
         self._sound_indexes: set[str] = set()
+        self._proved: dict[ObjectId, bytes] = {}
 
     def __contains__(self, object_id: ObjectId) -> bool:
         return self.loose.contains(object_id) or self._find_packed(object_id) is not None
@@ -184,11 +185,13 @@ class ObjectDatabase:
         A blob that holds the exact bytes of a tree has the tree's id and is that tree: identical
         bytes are one object.
         """
-        source = self.open_source(object_id)
-        try:
-            start = source.read_at(0, _LONGEST_HEADER)
-        finally:
-            source.close()
+        start = self._proved.get(object_id)
+        if start is None:
+            source = self.open_source(object_id)
+            try:
+                start = source.read_at(0, _LONGEST_HEADER)
+            finally:
+                source.close()
         return next((kind for header, kind in _HEADERS.items() if start.startswith(header)), "blob")
 
     def read_tree(self, object_id: ObjectId) -> Tree:
@@ -214,16 +217,24 @@ class ObjectDatabase:
         if key in self._decoded:
             self._decoded.move_to_end(key)
             return self._decoded[key]  # type: ignore[return-value]
-        if self.size(object_id) > METADATA_LIMIT:
+        data = self._proved.pop(object_id, None)
+        if data is None and self.size(object_id) > METADATA_LIMIT:
             raise CorruptObject(f"object '{object_id}' is too large for a {kind}", id=object_id)
         try:
-            value = decode(self.read(object_id))
+            value = decode(self.read(object_id) if data is None else data)
         except DecodeError as exc:
             raise CorruptObject(f"object '{object_id}' is {exc.message}", id=object_id) from exc
         self._decoded[key] = value
         if len(self._decoded) > _CACHE_SIZE:
             self._decoded.popitem(last=False)
         return value
+
+    def remember(self, proved: dict[ObjectId, bytes]) -> None:
+        """Take bytes of trees, commits and tags that were hashed just now, so that they are not read again.
+
+        Each is let go of when it is decoded.
+        """
+        self._proved = proved
 
     def ids(self) -> Iterator[ObjectId]:
         """Give every id that has bytes in the store, each once, in order. Chunks are no objects."""

@@ -1,5 +1,6 @@
 """A repository: where its parts are, how it is opened and locked, and what a snapshot is."""
 
+from mlstore.repository.extent import Extent, measure
 from mlstore.repository.repository import STORE_NAME, Repository
 from mlstore.repository.snapshot import (
     Change,
@@ -19,6 +20,7 @@ from mlstore.repository.snapshot import (
 __all__ = [
     "STORE_NAME",
     "Change",
+    "Extent",
     "NewTrees",
     "Repository",
     "Snapshot",
@@ -27,6 +29,7 @@ __all__ = [
     "diff_trees",
     "find_entry",
     "make_trees",
+    "measure",
     "new_files",
     "read_snapshot",
     "write_tree",

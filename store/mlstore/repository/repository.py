@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mlstore import durable
+from mlstore._progress import Progress
 from mlstore.config import CONFIG_NAME, FORMAT_VERSION, Config
 from mlstore.durable import DEFAULT_WAIT, storage_errors
 from mlstore.errors import ConfigError, InvalidPath, NotARepository, StorageError, UsageError
@@ -33,6 +34,7 @@ class Repository:
         self.root = root
         self.store = root / STORE_NAME
         self.scratch = self.store / "tmp"
+        self.progress: Progress | None = None  # who wants to know how far a checkout is
         self._config = config
         self._depth = 0
         self._mutex = threading.RLock()

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from mlstore.errors import CorruptObject, InvalidPath
 from mlstore.hashing import ObjectFormat, ObjectId
+from mlstore.model.paths import MAX_PATH
 from mlstore.model.tree import Tree, TreeEntry, encode_tree
+from mlstore.repository.extent import Extent, measure, path_too_long
 
 if TYPE_CHECKING:
     from mlstore.objects import ObjectDatabase, ObjectWriter
 
 Snapshot: TypeAlias = dict[str, TreeEntry]
 ChangeStatus: TypeAlias = Literal["added", "deleted", "modified", "mode"]
+
+_SMALL_TEXT = 16 << 20  # characters of paths that are expanded without counting first
 
 MAX_DEPTH = 1024
 """No tree is nested deeper: paths are at most 4096 bytes."""
@@ -34,9 +38,11 @@ class Change(NamedTuple):
 def iter_files(objects: ObjectDatabase, tree: ObjectId, prefix: str = "") -> Iterator[TreeEntry]:
     """Give the files below *tree*, each entry's name being its whole path.
 
-    Raises ``ObjectNotFound`` or ``CorruptObject``. Never recurses in Python: depth is bounded.
+    Raises ``ObjectNotFound`` or ``CorruptObject``, the latter also for what is nested too deeply or stands
+    for more files than any command expands. Never recurses in Python: depth is bounded.
     """
-    stack: list[tuple[str, Iterator[TreeEntry]]] = [(prefix, iter(objects.read_tree(tree).entries))]
+    guard = _Guard(objects, (tree,))
+    stack: list[tuple[str, Iterator[TreeEntry]]] = [(prefix, iter(guard.enter(tree, prefix)))]
     while stack:
         base, entries = stack[-1]
         entry = next(entries, None)
@@ -47,7 +53,36 @@ def iter_files(objects: ObjectDatabase, tree: ObjectId, prefix: str = "") -> Ite
         elif len(stack) >= MAX_DEPTH:
             raise CorruptObject(f"tree '{tree}' is nested too deeply", id=tree)
         else:
-            stack.append((f"{base}{entry.name}/", iter(objects.read_tree(entry.id).entries)))
+            below = f"{base}{entry.name}/"
+            stack.append((below, iter(guard.enter(entry.id, below))))
+
+
+class _Guard:
+    """Counts what an expansion of *roots* comes to, and measures them before it gets out of hand.
+
+    That costs nothing where no tree is used twice: such a snapshot is no larger than what is stored.
+    """
+
+    def __init__(self, objects: ObjectDatabase, roots: Iterable[ObjectId | None]) -> None:
+        self._objects = objects
+        self._roots = [root for root in roots if root is not None]
+        self._seen: set[ObjectId] = set()
+        self._measured = False
+        self._text = 0
+
+    def enter(self, tree: ObjectId, base: str) -> tuple[TreeEntry, ...]:
+        """Give the entries of the tree at the path *base*; raises ``CorruptObject`` when it is too much."""
+        if len(base) > MAX_PATH or (not base.isascii() and len(base.encode()) > MAX_PATH):
+            raise path_too_long(self._roots[0])
+        entries = self._objects.read_tree(tree).entries
+        self._text += len(entries) * (len(base) + 1)
+        if not self._measured and (tree in self._seen or self._text > _SMALL_TEXT):
+            self._measured = True
+            known: dict[ObjectId, Extent] = {}
+            for root in self._roots:
+                measure(self._objects, root, known)
+        self._seen.add(tree)
+        return entries
 
 
 def read_snapshot(objects: ObjectDatabase, tree: ObjectId | None) -> Snapshot:
@@ -125,7 +160,7 @@ def new_files(objects: ObjectDatabase, made: NewTrees, old: ObjectId | None) -> 
         prefix, tree, before = pending.pop()
         if tree == before:
             continue
-        known = _entries(objects, before)
+        known = {} if before is None else {entry.name: entry for entry in objects.read_tree(before).entries}
         for name, entry in made.trees[tree][1].items():
             there = known.get(name)
             if entry.kind == "tree":
@@ -167,12 +202,13 @@ def compare_entries(path: str, old: TreeEntry | None, new: TreeEntry | None) -> 
 def diff_trees(objects: ObjectDatabase, old: ObjectId | None, new: ObjectId | None) -> list[Change]:
     """Give what differs between two trees, sorted by path; shared subtrees are not read."""
     changes: list[Change] = []
+    guards = _Guard(objects, (old,)), _Guard(objects, (new,))
     pending: list[tuple[str, ObjectId | None, ObjectId | None]] = [("", old, new)]
     while pending:
         prefix, left, right = pending.pop()
         if left == right:
             continue
-        before, after = _entries(objects, left), _entries(objects, right)
+        before, after = _entries(guards[0], left, prefix), _entries(guards[1], right, prefix)
         for name in before.keys() | after.keys():
             _diff_name(prefix + name, before.get(name), after.get(name), changes, pending)
     return sorted(changes, key=lambda change: change.path)
@@ -198,5 +234,5 @@ def _at(path: str, entry: TreeEntry | None) -> TreeEntry | None:
     return None if entry is None else TreeEntry(path, entry.kind, entry.id, entry.size)
 
 
-def _entries(objects: ObjectDatabase, tree: ObjectId | None) -> dict[str, TreeEntry]:
-    return {} if tree is None else {entry.name: entry for entry in objects.read_tree(tree).entries}
+def _entries(guard: _Guard, tree: ObjectId | None, prefix: str) -> dict[str, TreeEntry]:
+    return {} if tree is None else {entry.name: entry for entry in guard.enter(tree, prefix)}

@@ -47,7 +47,7 @@ def checkout_snapshot(
     plan = _force_plan(repo, index, old, target, cache) if force else _plan(repo, index, old, target, cache)
     _refuse_collisions(old, target, plan)
     with WorktreeWriter(repo) as writer:
-        writer.stage_all(plan.write)
+        writer.stage_all(plan.write, repo.progress)
         for path in plan.remove:
             writer.remove(path)
         written = writer.apply(replace=force)
@@ -288,7 +288,7 @@ def restore_paths(
         if worktree:
             changed |= {*write, *remove}
             with WorktreeWriter(repo) as writer:
-                writer.stage_all(write)
+                writer.stage_all(write, repo.progress)
                 for path in remove:
                     writer.remove(path)
                 written = writer.apply(replace=True)

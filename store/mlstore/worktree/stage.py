@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mlstore._progress import Progress, expect
 from mlstore.errors import InvalidPath, PathNotFound, Refused
 from mlstore.index import Index
 from mlstore.model import Collisions, validate_path, validate_paths
@@ -20,7 +21,6 @@ from mlstore.worktree.status import is_below
 from mlstore.worktree.storer import Storer
 from mlstore.worktree.writer import WorktreeWriter
 
-Progress = Callable[[str, int], None]
 """Called with a path and its size in bytes after each file."""
 
 
@@ -84,6 +84,7 @@ def _stage_files(
     cache = ContentCache(repo, index)
     storer = Storer(repo, index, writer) if writer else None
     staged = []
+    expect(progress, len(selected.files), sum(found.st_size for found in selected.files.values()))
     for path in sorted(selected.files):
         found = selected.files[path]
         known = index.get(path)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+from mlstore._progress import Progress, expect
 from mlstore.durable import Staging, storage_error, storage_errors
 from mlstore.durable.behind import BEHIND_FROM, PIECE, write_behind
 from mlstore.durable.files import CREATE, create_file, write_all
@@ -94,13 +95,16 @@ class WorktreeWriter:
         # The object database hashed the chunks: the id is proved once the stream has ended.
         return Digest(object_id, size, checksum.digest())
 
-    def stage_all(self, files: Mapping[str, TreeEntry]) -> None:
+    def stage_all(self, files: Mapping[str, TreeEntry], progress: Progress | None = None) -> None:
         """As ``stage`` for many: small blobs are read in the order in which the store has them."""
         validate_paths(files)
+        expect(progress, len(files), sum(entry.size for entry in files.values()))
+        told = progress or (lambda _path, _size: None)
         small: dict[ObjectId, list[str]] = {}
         for path, entry in files.items():
             if entry.size > SMALL:
                 self.stage(path, entry)
+                told(path, entry.size)
             else:
                 self._names.add(path)
                 small.setdefault(entry.id, []).append(path)
@@ -108,6 +112,7 @@ class WorktreeWriter:
             digest = Digest(object_id, len(data), checksum_bytes(data))
             for path in small[object_id]:
                 self._write_small(path, data, digest, 0o777 if files[path].kind == "executable" else 0o666)
+                told(path, len(data))
 
     def _write_small(self, path: str, data: bytes, digest: Digest, mode: int) -> None:
         folder, _, name = path.rpartition("/")
