@@ -6,6 +6,7 @@ invisible or swept away by a later writer. A failed fsync is never tried again o
 kernel has marked the pages clean, so the file is dropped and the caller starts again from the source.
 """
 
+from mlstore.durable.clone import clone_file
 from mlstore.durable.errors import storage_error, storage_errors
 from mlstore.durable.files import (
     append_line,
@@ -25,6 +26,7 @@ __all__ = [
     "StagedFile",
     "Staging",
     "append_line",
+    "clone_file",
     "make_folder",
     "move_files",
     "remove_empty_folder",

@@ -19,6 +19,7 @@ from mlstore.errors import CorruptError, CorruptObject, Locked, NotFoundError, O
 from mlstore.history import create_branch, create_tag, delete_branch, delete_tag, reset, resolve_commit
 from mlstore.lockfile import Lock, Pin, render_lock
 from mlstore.maintenance import collect_garbage, gc, prune, repack, undo
+from mlstore.model import StageRecord
 from mlstore.objects import Collector
 from mlstore.repository import Repository
 from mlstore.verify import fsck
@@ -222,6 +223,39 @@ def test_what_is_led_to_stays(forked: Work, keep: object) -> None:
         assert forked.files_of(forked.commits["gone"]) == data
 
 
+def test_the_environment_of_a_block_stays(work: Work) -> None:
+    with work.repo.objects.transaction() as writer:
+        environment = writer.add_bytes(b"{}")
+    work.write("a", "1")
+    work.add()
+    stage = StageRecord("draw", ("true",), {}, {}, {}, environment=environment)
+    work.record("draw", stage=stage)
+    age(work, 30)
+    collect(work)
+    assert environment in ids(work)
+
+
+def test_what_stays_of_a_pack_keeps_its_date(forked: Work) -> None:
+    repack(forked.repo)
+    age(forked, 30)
+    (old,) = stored.packs(forked.repo.store)
+    date = old.stat().st_mtime_ns
+    collect(forked)
+    (new,) = stored.packs(forked.repo.store)
+    assert (new.name != old.name, new.stat().st_mtime_ns) == (True, date)
+
+
+def test_a_pack_whose_chunks_are_shared_counts_as_used(work: Work) -> None:
+    rows = "".join(f"{random.Random(number).random()}\n" for number in range(100_000))
+    work.write("t.csv", rows)
+    work.add("t.csv")
+    age(work, 30)
+    (pack,) = stored.packs(work.repo.store)
+    work.write("u.csv", rows + "more\n")
+    work.add("u.csv")
+    assert time.time() - pack.stat().st_mtime < DAY
+
+
 def test_what_a_tag_named_once_stays_however_long_ago(forked: Work) -> None:
     gone, long_ago = lost(forked), "2001-01-01T00:00:00Z"
     for name in ("gone", "two"):
@@ -318,21 +352,35 @@ def test_where_damage_hides_what_is_needed_nothing_is_removed(forked: Work, what
     assert listing(forked.repo.store, skip=("locks",)) == before
 
 
-@pytest.mark.parametrize("where", ["header", "index", "footer"])
-def test_a_pack_that_cannot_be_read_stops_a_collection(forked: Work, where: str) -> None:
+@pytest.mark.parametrize("where", [0, -1])
+def test_a_pack_that_cannot_be_read_stops_a_collection(forked: Work, where: int) -> None:
+    """It may hold the recipe of something that lies in parts in another pack."""
     pack = stored.packs(forked.repo.store)[0]
-    data = bytearray(pack.read_bytes())
-    data[{"header": 0, "index": len(data) - 70, "footer": -1}[where]] ^= 1
-    pack.chmod(0o644)
-    pack.write_bytes(data)
+    flip(pack, where % pack.stat().st_size)
     age(forked, 30)
     before = listing(forked.repo.store, skip=("locks",))
-    try:
+    with pytest.raises(CorruptError, match="what is needed cannot be told"):
         collect(forked)
-    except CorruptError:
-        assert listing(forked.repo.store, skip=("locks",)) == before
-    else:
-        assert pack.exists(), "left alone for fsck to tell"
+    assert listing(forked.repo.store, skip=("locks",)) == before
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def test_a_pack_with_a_damaged_index_is_left_as_it_is_and_told(forked: Work) -> None:
+    """By its index, what is needed is not in it, and something is that nobody needs."""
+    repack(forked.repo)
+    (pack,) = stored.packs(forked.repo.store)
+    needed = bytes.fromhex(forked.repo.format.hash_bytes(b"="))
+    flip(pack, pack.read_bytes().rindex(needed) + 31)
+    age(forked, 30)
+    report = collect(forked)
+    assert "index is damaged" in report.untouched[0]
+    assert (report.objects, pack.exists()) == (0, True)
 
 
 def test_a_pack_with_damage_in_it_is_left_as_it_is_and_told(forked: Work) -> None:
@@ -423,9 +471,12 @@ def test_small_loose_objects_are_packed_and_large_ones_stay(work: Work) -> None:
     work.write("large", bytes(2 << 20))
     work.commit("one", a="1", b="2")
     before = ids(work)
+    age(work, 30)
     report = repack(work.repo)
     assert report.packed == 4
     assert ids(work) == before
+    (pack,) = stored.packs(work.repo.store)
+    assert time.time() - pack.stat().st_mtime > 29 * DAY
     assert [path.stat().st_size for path in (work.repo.store / "objects").glob("??/*")] == [2 << 20]
     assert fsck(Repository.open(work.root)).ok
     assert repack(work.repo).packed == 0
@@ -448,6 +499,7 @@ def test_a_loose_copy_that_heals_a_packed_one_stays(work: Work) -> None:
     assert stored.loose_path(work.repo.store, object_id).exists()
     repack(work.repo, everything=True)
     assert Repository.open(work.root).objects.read(object_id) == b"1"
+    assert stored.loose_path(work.repo.store, object_id).exists()
 
 
 def test_packs_become_one_and_keep_their_date(work: Work) -> None:
