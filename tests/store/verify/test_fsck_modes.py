@@ -20,6 +20,7 @@ from tests.store.verify.building import EITHER, Pipeline
 from mlstore.errors import UsageError
 from mlstore.objects import audit as audit_module
 from mlstore.objects.audit import Audit
+from mlstore.objects.workers import anywhere
 from mlstore.repository import Repository
 from mlstore.verify import Sample, fsck
 from mlstore.verify import resume as resume_module
@@ -379,6 +380,19 @@ def test_a_joblib_backend_of_the_caller_is_used(
         report = fsck(mixed.repo)
     assert used
     assert found(report) == {("corrupt-object", victim, "error")}
+
+
+def worker(_: int) -> int:
+    """Where a task is done."""
+    return os.getpid()
+
+
+def test_work_goes_where_joblib_was_told_to_do_it() -> None:
+    assert set(anywhere(worker, range(8), 2)) == {os.getpid()}
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        assert os.getpid() not in set(anywhere(worker, range(8), None))
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert set(anywhere(worker, range(8), None)) == {os.getpid()}
 
 
 def test_joblib_is_not_imported_for_it(mixed: Pipeline) -> None:
