@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, NewType, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, NewType, Protocol, TypeAlias
 
 import xxhash
 from blake3 import blake3
 
 from mlstore.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 ObjectId = NewType("ObjectId", str)
 
@@ -33,6 +36,7 @@ OBJECT_FORMATS = ("blake3", "sha256")
 _HEX_DIGITS = "0123456789abcdef"
 # Below this size the threads cost more than they bring.
 _PARALLEL_FROM = 256 << 10
+_ALIGN_FROM = 128 << 10
 
 
 def parse_object_id(text: str) -> ObjectId:
@@ -173,16 +177,29 @@ def read_chunks(fd: int, size_hint: int | None = None) -> Iterator[memoryview]:
     small files.
     """
     wanted = BUFFER_SIZE if size_hint is None else min(BUFFER_SIZE, size_hint + 1)
-    buffer = bytearray(max(wanted, 4096))
+    buffer = _buffer(max(wanted, 4096))
     view = memoryview(buffer)
     while count := os.readv(fd, [buffer]) if _HAS_READV else _readinto(fd, buffer):
         yield view[:count]
 
 
+def _buffer(size: int) -> bytearray | mmap:
+    """Give memory to read into. A large one is aligned to pages.
+
+    A large bytearray begins 16 bytes behind such a border, and the kernel copies to there at a third of the
+    speed (measured: 1.6 instead of 5 GB/s).
+    """
+    if size < _ALIGN_FROM:
+        return bytearray(size)
+    from mmap import mmap
+
+    return mmap(-1, size)
+
+
 _HAS_READV = hasattr(os, "readv")
 
 
-def _readinto(fd: int, buffer: bytearray) -> int:
+def _readinto(fd: int, buffer: bytearray | mmap) -> int:
     data = os.read(fd, len(buffer))
     buffer[: len(data)] = data
     return len(data)
