@@ -26,6 +26,9 @@ ObjectId = NewType("ObjectId", str)
 
 BytesLike: TypeAlias = bytes | bytearray | memoryview
 
+PIECE = 1 << 20
+"""Bytes to hand from thread to thread: they stay in a core's cache between reading, hashing and writing."""
+
 BUFFER_SIZE = 4 << 20
 """Bytes read at a time: large enough for BLAKE3 to use every core, small enough to stay in cache."""
 

@@ -13,9 +13,6 @@ from mlstore.durable.staging import StagedFile
 from mlstore.durable.sync import start_writeback
 from mlstore.errors import MlstoreError
 
-PIECE: Final = 1 << 20
-"""Bytes to hand over at a time: they stay in a core's cache between reading, hashing and writing."""
-
 BEHIND_FROM: Final = 8 << 20
 """From this file size (bytes) on a second thread is worth it."""
 

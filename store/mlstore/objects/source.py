@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from mlstore.durable import storage_error
-from mlstore.durable.behind import PIECE
 from mlstore.errors import CorruptError, CorruptObject, DecodeError, NotFoundError
-from mlstore.hashing import ObjectId
+from mlstore.hashing import PIECE, ObjectId
 from mlstore.objects.pack import Pack, PackEntry, PackFolder
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlstore.durable import StagedFile, Staging, storage_errors
-from mlstore.durable.behind import BEHIND_FROM, PIECE, Behind, write_behind
+from mlstore.durable.behind import BEHIND_FROM, Behind, write_behind
 from mlstore.errors import CorruptError, NotFoundError
 from mlstore.hashing import (
+    PIECE,
     BytesLike,
     Digest,
     ObjectId,

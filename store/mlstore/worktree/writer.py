@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 from mlstore._progress import Progress, expect
 from mlstore.durable import Staging, storage_error, storage_errors
-from mlstore.durable.behind import BEHIND_FROM, PIECE, write_behind
+from mlstore.durable.behind import BEHIND_FROM, write_behind
 from mlstore.durable.files import CREATE, create_file, write_all
 from mlstore.errors import WouldOverwrite
-from mlstore.hashing import Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
+from mlstore.hashing import PIECE, Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
 from mlstore.model import Collisions, TreeEntry, parents_of, validate_path, validate_paths
 from mlstore.objects import SMALL
 from mlstore.repository import Repository
