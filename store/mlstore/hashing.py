@@ -21,6 +21,7 @@ from mlstore.errors import UsageError
 
 if TYPE_CHECKING:
     from mmap import mmap
+    from pathlib import Path
 
 ObjectId = NewType("ObjectId", str)
 
@@ -36,6 +37,7 @@ HEX_LENGTH = 64
 DEFAULT_FORMAT = "blake3"
 OBJECT_FORMATS = ("blake3", "sha256")
 
+_NO_TEXT = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _HEX_DIGITS = "0123456789abcdef"
 # Below this size the threads cost more than they bring.
 _PARALLEL_FROM = 256 << 10
@@ -206,6 +208,15 @@ def _readinto(fd: int, buffer: bytearray | mmap) -> int:
     data = os.read(fd, len(buffer))
     buffer[: len(data)] = data
     return len(data)
+
+
+def hash_path(fmt: ObjectFormat, path: Path) -> Digest:
+    """Hash the file at *path*, following no link."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | _NO_TEXT)
+    try:
+        return hash_fd(fmt, fd)
+    finally:
+        os.close(fd)
 
 
 def hash_fd(fmt: ObjectFormat, fd: int) -> Digest:

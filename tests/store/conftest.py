@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,3 +67,22 @@ def work(tmp_path: Path, request: pytest.FixtureRequest) -> Work:
     """An empty repository; its small objects are packed, unless the test asks for "loose" ones."""
     pack = getattr(request, "param", "packed") == "packed"
     return Work(fast_repository(tmp_path / "work", pack=pack))
+
+
+@pytest.fixture
+def reflinking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A small xfs, which shares blocks between files."""
+    if os.name != "posix" or os.geteuid() != 0 or shutil.which("mkfs.xfs") is None:
+        pytest.skip("needs root and mkfs.xfs")
+    folder = tmp_path_factory.mktemp("reflink")
+    image, mounted = folder / "image", folder / "mounted"
+    with image.open("wb") as file:
+        file.truncate(320 << 20)
+    mounted.mkdir()
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
+    if subprocess.run(["mount", "-o", "loop", image, mounted], check=False, capture_output=True).returncode:
+        pytest.skip("no loop mounts here")
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", "-l", mounted], check=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from mlstore import durable
 from mlstore.errors import (
     CorruptError,
     CorruptFile,
@@ -17,7 +19,7 @@ from mlstore.errors import (
     MlstoreError,
     StorageError,
 )
-from mlstore.hashing import Digest, ObjectFormat, ObjectId, digest_bytes, digester_for
+from mlstore.hashing import Digest, ObjectFormat, ObjectId, digest_bytes, digester_for, hash_path
 from mlstore.objects.loose import LooseObjects, missing
 from mlstore.objects.pack import EntryKind, Pack, PackEntry, PackFolder
 from mlstore.objects.source import LooseSource, PackedSource, RecipeSource, Source
@@ -25,6 +27,7 @@ from mlstore.objects.source import LooseSource, PackedSource, RecipeSource, Sour
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mlstore.durable import StagedFile
     from mlstore.model import Commit, Tag, Tree
     from mlstore.objects.writer import ObjectWriter
 
@@ -146,6 +149,23 @@ class ObjectDatabase:
         finally:
             source.close()
         self._require(object_id, digester.digest())
+
+    def clone(self, object_id: ObjectId, target: StagedFile) -> Digest | None:
+        """Make *target*, empty, a copy that shares its blocks with a loose object; None where that cannot be.
+
+        The copy was hashed: raises ``CorruptObject`` when its bytes are not what the id says.
+        """
+        fd = self.loose.open_if_there(object_id)
+        if fd is None:
+            return None
+        try:
+            if not durable.clone_file(fd, target.fd):
+                return None
+        finally:
+            os.close(fd)
+        digest = hash_path(self.format, target.path)
+        self._require(object_id, digest)
+        return digest
 
     def read(self, object_id: ObjectId) -> bytes:
         """Give the object's bytes, verified. For a large blob use ``stream``."""

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mlstore.durable import StagedFile, Staging, storage_errors
+from mlstore.durable import StagedFile, Staging, clone_file, storage_errors
 from mlstore.durable.behind import BEHIND_FROM, Behind, write_behind
 from mlstore.errors import CorruptError, NotFoundError
 from mlstore.hashing import (
@@ -26,6 +26,7 @@ from mlstore.hashing import (
     digest_bytes,
     digester_for,
     hash_fd,
+    hash_path,
     read_chunks,
 )
 from mlstore.model import Commit, Tag, Tree, encode_commit, encode_tag, encode_tree
@@ -145,7 +146,9 @@ class ObjectWriter:
     def _add_whole(self, fd: int, size: int) -> Digest:
         staged = self._staging.new_file()
         try:
-            if size >= BEHIND_FROM:
+            if _at_start(fd) and clone_file(fd, staged.fd):
+                digest = hash_path(self._format, staged.path)  # what is stored, not what was read elsewhere
+            elif size >= BEHIND_FROM:
                 digest = self._copy_behind(fd, size, staged)
             else:
                 digest = self._copy(fd, size, staged)
@@ -401,6 +404,13 @@ class ObjectWriter:
             if pack is not None:
                 pack.file.close()
         self._staging.discard()
+
+
+def _at_start(fd: int) -> bool:
+    try:
+        return os.lseek(fd, 0, os.SEEK_CUR) == 0
+    except OSError:  # a pipe
+        return False
 
 
 def _read_small(fd: int, size: int) -> bytes:

@@ -75,7 +75,10 @@ class WorktreeWriter:
         self._claim(path)
         file = self._staging.new_file(0o777 if entry.kind == "executable" else 0o666)
         try:
-            if entry.size >= BEHIND_FROM:
+            cloned = self._repo.objects.clone(entry.id, file) if entry.size > SMALL else None
+            if cloned is not None:
+                digest = cloned
+            elif entry.size >= BEHIND_FROM:
                 with write_behind(file, durable=False, name=path) as behind:
                     digest = self._stream(entry.id, behind.put)
             else:

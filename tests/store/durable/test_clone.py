@@ -1,36 +1,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
-
-import pytest
 
 from mlstore.durable import clone_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def reflinking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small xfs, which shares blocks between files."""
-    if os.name != "posix" or os.geteuid() != 0 or shutil.which("mkfs.xfs") is None:
-        pytest.skip("needs root and mkfs.xfs")
-    folder = tmp_path_factory.mktemp("reflink")
-    image, mounted = folder / "image", folder / "mounted"
-    with image.open("wb") as file:
-        file.truncate(320 << 20)
-    mounted.mkdir()
-    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
-    if subprocess.run(["mount", "-o", "loop", image, mounted], check=False, capture_output=True).returncode:
-        pytest.skip("no loop mounts here")
-    try:
-        yield mounted
-    finally:
-        subprocess.run(["umount", "-l", mounted], check=True)
 
 
 def clone(source: Path, target: Path) -> bool:
