@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "why": Entry("why", "Show where an artifact comes from", _PIPELINE),
     "verify": Entry("verify", "Prove or refute that the pipeline is what was recorded", _PIPELINE),
     "exec": Entry("exec_", "Verify, then run a command", _PIPELINE),
+    "inspect": Entry("inspect", "Look into an artifact without executing it", _PIPELINE),
     "fsck": Entry("fsck", "Check every object of the store", _PIPELINE),
     "cat-file": Entry("cat_file", "Print an object's type, size or content", _PLUMBING),
     "hash-object": Entry("hash_object", "Print the id that a file's content has", _PLUMBING),

@@ -35,7 +35,7 @@ class Settings:
 
     rows: int = 20
     memory: int = 256 << 20
-    unpacked: int = 64 << 30
+    unpacked: int = 16 << 30
     rtol: float = 0.0
     atol: float = 0.0
     key: tuple[str, ...] = ()
