@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mlstore_cli import errors, output
+from mlstore_cli.comparing import spec_of
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import define, json_option
 
 if TYPE_CHECKING:
     from mlstore.compare import Artifact
     from mlstore.compare.inspect import Look
-    from mlstore.manifest import CompareSpec
 
 
 @define("inspect")
@@ -49,7 +49,7 @@ def command(
     looks = []
     for name in files:
         side = _artifact(session, name)
-        settings, ruled = choices_for(_spec(session), side.name)
+        settings, ruled = choices_for(spec_of(session), side.name)
         settings = replace(settings, allow=settings.allow.union(allow))
         looks.append(inspect_artifact(side, settings, kind or ruled))
     if as_json:
@@ -91,15 +91,3 @@ def _stored(session: Session, name: str) -> Artifact:
         raise UsageError(f"'{name}' is a {found.kind}, not a file", hint="name a file in it: REVISION:PATH")
     path = name.partition(":")[2]
     return Artifact.from_stream(path, repo.objects.size(found.id), lambda: repo.objects.stream(found.id))
-
-
-def _spec(session: Session) -> CompareSpec:
-    """Return what mlstore.toml says about comparing; defaults where there is no such file."""
-    from mlstore.errors import NotARepository
-    from mlstore.manifest import MANIFEST_NAME, CompareSpec, parse_manifest
-
-    try:
-        text = (session.repo.root / MANIFEST_NAME).read_text("utf-8")
-    except (NotARepository, FileNotFoundError):
-        return CompareSpec()
-    return parse_manifest(text).compare

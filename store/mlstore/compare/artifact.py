@@ -80,6 +80,13 @@ class _Chunks(io.RawIOBase):
         self._chunks = iter(chunks)
         self._rest = memoryview(b"")
 
+    def close(self) -> None:
+        """Let go of what the chunks come from."""
+        if not self.closed and hasattr(self._chunks, "close"):
+            self._rest = memoryview(b"")
+            self._chunks.close()
+        super().close()
+
     def readable(self) -> bool:
         return True
 
