@@ -76,3 +76,32 @@ def test_hostile_names_and_contents_are_escaped(outside, name):
     out = outside("inspect", name, status=1).out
     assert "\x1b" not in out
     assert "\x07" not in out
+
+
+def test_other_kinds_tell_what_they_are(outside):
+    import io
+
+    import numpy as np
+
+    def saved(function, value, **options):
+        buffer = io.BytesIO()
+        function(buffer, value, **options)
+        return buffer.getvalue()
+
+    outside.write("a.npy", saved(np.save, np.zeros((2, 3))))
+    assert outside("inspect", "a.npy").lines == ["a.npy: array, 176 bytes, dtype <f8, shape [2, 3]"]
+    outside.write("a.npz", saved(np.savez, np.zeros(3)))
+    assert "arr_0 <f8[3]" in outside("inspect", "a.npz").out
+    outside.write("a.csv", "id,x\n1,2\n")
+    assert outside("inspect", "a.csv").lines == ["a.csv: table, 9 bytes, columns id, x"]
+    outside.write("a.ini", "[a]\nb = 1\n")
+    assert "keys 1" in outside("inspect", "a.ini").out
+    outside.write("a.bin", b"\0" * 9)
+    assert "entropy 0.0 bits a byte" in outside("inspect", "a.bin").out
+    for name, function in (("o.npy", np.save), ("o.npz", np.savez)):
+        outside.write(name, saved(function, np.array([None], object), allow_pickle=True))
+        assert "holds Python objects" in outside("inspect", name, status=1).out
+    outside.write("bad.npy", saved(np.save, np.zeros(3))[:40])
+    assert "incomplete" in outside("inspect", "bad.npy", status=3).out
+    outside.write("bad.json", "{")
+    outside("inspect", "bad.json", status=3)

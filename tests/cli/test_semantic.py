@@ -29,7 +29,8 @@ def test_what_is_no_text_is_compared_by_meaning(history):
     lines = history("diff").lines
     assert "Binary files a/w.npy and b/w.npy differ (144 -> 144 bytes)" in lines
     assert lines[-1] == (
-        "array different: array <f8[2] changed (1 of 2, max |d| = 0.5 at [1], mean |d| = 0.25, max relative = 0.25)"
+        "array different: array <f8[2] changed "
+        "(1 of 2, max |d| = 0.5 at [1], mean |d| = 0.25, max relative = 0.25)"
     )
     assert "  alpha 1.0 -> 2.0 (|d| = 1)" in lines
     history("add", "-A")

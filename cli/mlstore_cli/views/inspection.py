@@ -30,7 +30,10 @@ def format_look(look: Look, style: Style, *, everything: bool) -> Iterator[str]:
         yield from _format_model(look.inspection, style, everything)
         yield _verdict(look, style)
     else:
-        yield from (f"{style.red('not seen whole:')} {escape(what)}" for what in look.missing)
+        paint = style.red("warning:")
+        yield from (f"{paint} {escape(what)}" for what in look.missing)
+        if look.verdict != "known":
+            yield _verdict(look, style)
 
 
 def _verdict(look: Look, style: Style) -> str:

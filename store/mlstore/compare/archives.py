@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from mlstore.compare.arrays import compare_files
 from mlstore.compare.artifact import Artifact
 from mlstore.compare.comparison import Comparison, Details, Settings, Verdict, plural
+from mlstore.compare.npy import Header, read_header
 from mlstore.errors import CorruptArtifact
 
 NAME = "arrays"
@@ -105,3 +106,17 @@ def _compare_member(
         details.add("changed", f"array '{name}'", note=f"its bytes; {reason}")
     missing.append(reason)
     return {}
+
+
+def headers(side: Artifact, settings: Settings) -> list[tuple[str, Header]]:
+    """Give the name and the header of every array; raises ``CorruptArtifact``."""
+    with side.open_seekable() as file:
+        archive = _open(file, side, settings)
+        found = []
+        for name, info in _members(archive, side).items():
+            try:
+                with archive.open(info) as member:
+                    found.append((name, read_header(member, name)))  # type: ignore[arg-type]
+            except _FAILURES as exc:
+                raise CorruptArtifact(f"'{name}' is damaged: {exc}") from None
+        return found

@@ -20,7 +20,7 @@ _KINDS = ("added", "removed", "changed", "moved")
 
 def compare(old: Artifact, new: Artifact, settings: Settings) -> Comparison:
     """Compare two configurations by key. Measures: ``added``, ``removed``, ``changed``, ``moved``."""
-    before, after = (_load(side, settings) for side in (old, new))
+    before, after = (load(side, settings) for side in (old, new))
     changes = diff_values(before, after)
     if not changes:
         return Comparison(
@@ -40,7 +40,8 @@ def compare(old: Artifact, new: Artifact, settings: Settings) -> Comparison:
     return Comparison(NAME, Verdict.DIFFERENT, ", ".join(words), details.rows, details.omitted, dict(counts))
 
 
-def _load(side: Artifact, settings: Settings) -> Any:
+def load(side: Artifact, settings: Settings) -> Any:
+    """Read a configuration's values; raises ``CorruptArtifact``."""
     if side.size * _GROWTH > settings.memory:
         raise CorruptArtifact(f"'{side.name}' is too large to be read by key ({side.size} bytes)")
     data = b"".join(side.pieces())

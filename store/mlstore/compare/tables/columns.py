@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlstore.compare.numbers import finite
-from mlstore.compare.tables.cells import Cell
+from mlstore.compare.tables.cells import NULLS, Cells
 
 _SAMPLE = 10_000
 _MOST_CATEGORIES = 1000
@@ -36,43 +34,73 @@ class Column:
     _squares: float = 0.0
     low: float = math.inf
     high: float = -math.inf
-    sample: list[tuple[int, float]] = field(default_factory=list)
+    sample: list[Any] = field(default_factory=list)
+    _sampled: int = 0
     _threshold: int = _TOP
     categories: Counter[str] | None = field(default_factory=Counter)
 
-    def update(self, cells: Sequence[Cell], draws: Sequence[int]) -> None:
-        """Take in a batch of cells; *draws* are the rows' hashes of 64 bits."""
-        self.count += len(cells)
-        kinds = Counter(cell.kind for cell in cells)
-        self.nulls += kinds["null"]
-        self.kinds.update(kinds)
-        pairs = [
-            (draw, cell.number) for cell, draw in zip(cells, draws, strict=True) if cell.number is not None
-        ]
-        if pairs:
-            self._take_numbers(pairs)
-        if self.categories is not None:
-            self.categories.update(cell.text for cell in cells if cell.kind != "null")
+    def update(self, cells: Cells, draws: Any) -> None:
+        """Take in a run of cells; *draws* are the rows' hashes of 64 bits, an array."""
+        import numpy as np
+
+        self.count += len(cells.texts)
+        self.nulls += cells.nulls
+        self.kinds |= cells.kinds
+        if cells.numbers is not None:
+            there = ~np.isnan(cells.numbers)
+            self._take_numbers(cells.numbers[there], draws[there])
+        if self.categories is not None and not cells.kinds <= {"int", "float", "null"}:
+            self.categories.update(text for text in cells.texts if text not in NULLS)
             if len(self.categories) > _MOST_CATEGORIES:
                 self.categories = None
 
-    def _take_numbers(self, pairs: list[tuple[int, float]]) -> None:
-        values = [value for _, value in pairs]
-        self.low, self.high = min(self.low, *values), max(self.high, *values)
-        mean = math.fsum(values) / len(values) if math.isfinite(sum(values)) else math.nan
-        squares = math.fsum((value - mean) ** 2 for value in values) if math.isfinite(mean) else math.nan
+    def _take_numbers(self, values: Any, draws: Any) -> None:
+        import numpy as np
+
+        if not len(values):
+            return
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        with np.errstate(all="ignore"):
+            mean = float(values.mean())
+            squares = float(((values - mean) ** 2).sum())
         # Chan's way to put two means and two sums of squares together.
         total, step = self.numbers + len(values), mean - self.mean
         self._squares += squares + step * step * self.numbers * len(values) / total
         self.mean += step * len(values) / total
         self.numbers = total
-        self.sample += [pair for pair in pairs if pair[0] < self._threshold]
-        while len(self.sample) > 2 * _SAMPLE and self._threshold > 1:
+        self._draw(values, draws)
+
+    def _draw(self, values: Any, draws: Any) -> None:
+        import numpy as np
+
+        wanted = draws <= np.uint64(self._threshold - 1)
+        self.sample.append((draws[wanted], values[wanted]))
+        self._sampled += int(wanted.sum())
+        while self._sampled > 2 * _SAMPLE and self._threshold > 1:
             self._threshold //= 2
-            kept = [pair for pair in self.sample if pair[0] < self._threshold]
-            if not kept:
+            all_draws, all_values = self._whole_sample()
+            kept = all_draws <= np.uint64(self._threshold - 1)
+            if not kept.any():  # the same few rows again and again
+                self._threshold *= 2
+                self.sample = [(all_draws[: 2 * _SAMPLE], all_values[: 2 * _SAMPLE])]
+                self._sampled = len(self.sample[0][0])
                 break
-            self.sample = kept
+            self.sample = [(all_draws[kept], all_values[kept])]
+            self._sampled = int(kept.sum())
+
+    def _whole_sample(self) -> tuple[Any, Any]:
+        import numpy as np
+
+        if not self.sample:
+            return np.empty(0, np.uint64), np.empty(0)
+        return tuple(np.concatenate(part) for part in zip(*self.sample, strict=True))  # type: ignore[return-value]
+
+    def sampled_below(self, threshold: int) -> Any:
+        """Give the sampled numbers of rows whose hash is below *threshold*, sorted."""
+        import numpy as np
+
+        draws, values = self._whole_sample()
+        return np.sort(values[draws <= np.uint64(threshold - 1)])
 
     @property
     def dtype(self) -> str:
@@ -149,13 +177,16 @@ def drift(old: Column, new: Column) -> Drift | None:
 
 
 def _kolmogorov_smirnov(old: Column, new: Column) -> Drift | None:
+    import numpy as np
+
     threshold = min(old._threshold, new._threshold)  # one threshold: the same rows on both sides
-    before, after = (sorted(value for draw, value in side.sample if draw < threshold) for side in (old, new))
-    if not before or not after:
-        return None
+    before, after = (side.sampled_below(threshold) for side in (old, new))
     n, m = len(before), len(after)
-    points = sorted(set(before) | set(after))
-    distance = max(abs(bisect_right(before, x) / n - bisect_right(after, x) / m) for x in points)
+    if not n or not m:
+        return None
+    points = np.concatenate([before, after])
+    shares = (np.searchsorted(side, points, "right") / len(side) for side in (before, after))
+    distance = float(np.abs(next(shares) - next(shares)).max())
     p_value = _kolmogorov(distance * math.sqrt(n * m / (n + m)))
     pooled = math.sqrt((old.std**2 + new.std**2) / 2)
     shift = (new.mean - old.mean) / pooled if pooled else 0.0 if new.mean == old.mean else math.inf

@@ -13,7 +13,7 @@ from mlstore.compare.comparison import Settings
 from mlstore.compare.tables.cells import Cell
 from mlstore.errors import CorruptArtifact
 
-BATCH = 2048
+BATCH = 4096
 """How many rows are looked at together."""
 
 Row = list[str]

@@ -46,6 +46,7 @@ def picker(table: Table, names: tuple[str, ...]) -> Callable[[Row], Row]:
 
 def scan(table: Table, plan: Plan) -> Scan:
     """Read all of *table* once."""
+    import numpy as np
     from xxhash import xxh3_64_intdigest
 
     readers = [CellReader() for _ in table.columns]
@@ -54,12 +55,11 @@ def scan(table: Table, plan: Plan) -> Scan:
     key = [table.columns.index(name) for name in plan.key]
     found = Scan(Hashes(plan.most), Hashes(plan.most) if key else None, {one.name: one for one in columns})
     for batch in table.batches():
-        cells = [
-            list(map(read, texts)) for read, texts in zip(readers, zip(*batch, strict=True), strict=True)
-        ]
-        texts = [[cell.text for cell in column] for column in cells]
+        runs = zip(*batch, strict=True)
+        cells = [reader.read(list(run)) for reader, run in zip(readers, runs, strict=True)]
+        texts = [column.texts for column in cells]
         joined = _join([texts[place] for place in common], len(batch))
-        draws = [xxh3_64_intdigest(row) for row in joined]
+        draws = np.array([xxh3_64_intdigest(row) for row in joined], np.uint64)
         for column, own in zip(columns, cells, strict=True):
             column.update(own, draws)
         found.rows.extend(_hash(joined, plan.secret))
@@ -72,10 +72,10 @@ def _join(columns: list[list[str]], count: int) -> list[bytes]:
     """Give each row as bytes that no other row has."""
     if not columns:
         return [b""] * count
-    rows = []
+    rows, between = [], len(columns) - 1
     for row in zip(*columns, strict=True):
         text = _BETWEEN.join(row)
-        if text.count(_BETWEEN) != len(row) - 1:
+        if text.count(_BETWEEN) != between:
             text = "\x1e" + repr(row)
         rows.append(text.encode("utf-8", "surrogatepass"))
     return rows

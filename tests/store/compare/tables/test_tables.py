@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlstore.compare import Artifact, Settings, Verdict, compare_artifacts
 from mlstore.compare.tables import bykey, byposition
-from mlstore.compare.tables.cells import Cell
+from mlstore.compare.tables.cells import Cell, CellReader
 from mlstore.compare.tables.hashes import Hashes
 
 
@@ -394,3 +395,28 @@ def test_memory_stays_bounded() -> None:
         tracemalloc.stop()
     assert found.measures["rows_changed"] == 1
     assert peak < 48 << 20
+
+
+WORDS = """
+0 -0 7 007 1.50 -0.0 1e3 1e999 .5 5. NaN NA True x 2026-01-16 - 1_0 +1 1e
+9007199254740993 9007199254740993.0 12345678901234567890
+"""
+CELLS = st.one_of(
+    st.sampled_from(["", "a\nb", "1\n2", *WORDS.split()]),
+    st.integers().map(str),
+    st.floats().map(repr),
+    st.text(max_size=3),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(CELLS, min_size=1, max_size=8))
+def test_many_cells_at_once_are_read_as_one_by_one(texts: list[str]) -> None:
+    found = CellReader().read(texts)
+    cells = [Cell(text) for text in texts]
+    assert found.texts == [cell.text for cell in cells]
+    assert found.nulls == sum(cell.kind == "null" for cell in cells)
+    assert found.kinds - {"int"} == {cell.kind for cell in cells} - {"int"}
+    numbers = [math.nan] * len(texts) if found.numbers is None else found.numbers.tolist()
+    expected = [math.nan if cell.number is None else cell.number for cell in cells]
+    assert [repr(number) for number in numbers] == [repr(number) for number in expected]
