@@ -33,18 +33,24 @@ def spec_of(session: Session) -> CompareSpec:
 def compare_sides(session: Session, change: Change, *, worktree: bool, asked: bool) -> Comparison | None:
     """Compare a changed file by meaning; None where nobody asked and it would say nothing or take long."""
     from mlstore.compare import choices_for, choose, compare_artifacts
+    from mlstore.errors import ConfigError
 
     if change.old is None or change.new is None:
         return None
     if not asked and max(change.old.size, change.new.size) > QUICK:
         return None
-    settings, wanted = choices_for(spec_of(session), change.path)
     old, new = _stored(session, change, old=True), _stored(session, change, old=False)
     if worktree:
         new = _local(session, change)
-    if not asked and choose(old, new, wanted).name in _TELLS_NOTHING:
-        return None
-    return compare_artifacts(old, new, settings, wanted)
+    try:
+        settings, wanted = choices_for(spec_of(session), change.path)
+        if not asked and choose(old, new, wanted).name in _TELLS_NOTHING:
+            return None
+        return compare_artifacts(old, new, settings, wanted)
+    except ConfigError:
+        if asked:
+            raise
+        return None  # a mistake in mlstore.toml must not take away what diff can show without it
 
 
 def _stored(session: Session, change: Change, *, old: bool) -> Artifact:

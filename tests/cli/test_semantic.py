@@ -73,6 +73,10 @@ def test_rules_of_mlstore_toml_are_followed(history):
     assert "table different: 1 row changed, 1 cell changed (2 rows)" in history("diff", "--semantic").lines
     history.write("mlstore.toml", '[[compare.rules]]\npath = "*.dat"\nas = "tabel"\n')
     assert "'tabel' is not a comparator" in history("diff", "--semantic", status=2).err
+    history.write("t.dat", b"\0")
+    for text in ('[[compare.rules]]\npath = "*.dat"\nas = "tabel"\n', "[compare\n"):
+        history.write("mlstore.toml", text)
+        assert [line for line in history("diff").lines if line.startswith("Binary files a/t.dat")]
 
 
 def test_a_hostile_model_is_named_and_not_run(history):

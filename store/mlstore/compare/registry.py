@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -120,7 +122,17 @@ def _by_name(wanted: str) -> Comparator:
     raise ConfigError(f"'{wanted}' is not a comparator", hint=f"known here: {names}", key="compare.rules.as")
 
 
-def _plug_ins() -> Iterator[Comparator]:
+def _plug_ins() -> tuple[Comparator, ...]:
+    return _plug_ins_on(tuple(sys.path))
+
+
+@lru_cache(maxsize=4)
+def _plug_ins_on(_path: tuple[str, ...]) -> tuple[Comparator, ...]:
+    # Looking through every installed package takes longer than comparing a small file.
+    return tuple(_load_plug_ins())
+
+
+def _load_plug_ins() -> Iterator[Comparator]:
     """Give the comparators of other packages, sorted by name; what cannot be loaded stands for itself."""
     from importlib.metadata import entry_points
 

@@ -13,6 +13,8 @@ from mlstore.compare.text import diff_ranges
 
 # Rows that are aligned in Python take about this many bytes each.
 _ROW_COST = 256
+# And this much while numpy counts them.
+_HASH_COST = 64
 # The best pairing of two runs of rows is looked for among so many pairs of rows, and cells.
 _MOST_PAIRS = 10_000
 _MOST_WORK = 200_000
@@ -42,7 +44,7 @@ def align(old: Hashes, new: Hashes, settings: Settings) -> Alignment:
         return Alignment()
     if not all(counts):
         return Alignment([span])
-    surplus = count_surplus(old, new, span, settings.memory // _ROW_COST)
+    surplus = count_surplus(old, new, span, settings.memory // _HASH_COST)
     if surplus == (0, 0):
         return Alignment(moved=counts[0])
     if max(counts) > settings.memory // _ROW_COST:
