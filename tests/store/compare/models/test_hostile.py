@@ -205,6 +205,7 @@ ODD_ARRAYS = {
     "a boolean shape": (b"K\x03\x85", b"\x88\x85"),
     "a list as dtype": (b"(Vu1\n", b"(Vi4,f8\n"),
     "another size": (b"NNNI-1\n", b"NNNI9\n"),
+    "a size that is no integer": (b"NNNI-1\n", b"NNNF-1\n"),
     "a subarray": (b"V|\nNNN", b"V|\n]NN"),
 }  # fmt: skip
 
@@ -217,6 +218,16 @@ def test_an_array_that_numpy_would_not_write_is_not_located_by_guessing(title: s
     assert old in good
     found = look(good.replace(old, new))
     assert found.verdict == "incomplete"
+
+
+def test_a_stand_in_for_an_array_that_is_used_twice() -> None:
+    # The memo still holds the stand-in: joblib would read a second array, with what both states say.
+    good = old_style(b"abc")
+    twice = good.replace(b")\x81}(", b")\x81q\x00}(")
+    assert look(twice).verdict == "known"
+    found = look(twice[:-1] + b"h\x00}X\x05\x00\x00\x00shapeK\x05\x85sb" + b"NNNNN.")
+    assert found.verdict == "incomplete"
+    assert "used twice" in found.missing[0]
 
 
 def test_an_array_of_objects_is_a_pickle_within() -> None:
