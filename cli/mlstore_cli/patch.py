@@ -14,6 +14,7 @@ from mlstore_cli.views import changes as view
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mlstore.compare import Comparison
     from mlstore.hashing import ObjectId
     from mlstore.model import Commit
     from mlstore.repository import Change, Repository
@@ -56,6 +57,8 @@ class Contents:
 
     session: Session
     worktree: bool = False
+    semantic: bool | None = None
+    """Whether to compare by meaning: True all files, False none, None those that cannot be shown as text."""
 
     def read(self, change: Change) -> tuple[bytes, bytes] | None:
         """Return both sides, empty where there is no file; None when one is no text or too large for it."""
@@ -72,6 +75,14 @@ class Contents:
         else:
             new = read_file(repo, change.path) if self.worktree else repo.objects.read(change.new.id)
         return None if is_binary(old) or is_binary(new) else (old, new)
+
+    def compare(self, change: Change) -> Comparison | None:
+        """Compare both sides by meaning, if that was asked for or is what there is to show."""
+        from mlstore_cli.comparing import compare_sides
+
+        if self.semantic is False or change.old is None or change.new is None or change.status == "mode":
+            return None
+        return compare_sides(self.session, change, worktree=self.worktree, asked=bool(self.semantic))
 
     def count(self, change: Change) -> view.FileStat:
         """Count the changed lines of one file."""
@@ -150,9 +161,14 @@ def _patch(contents: Contents, change: Change, style: output.Style) -> Iterator[
         yield line.encode() + b"\n"
     if change.status == "mode":
         return
-    sides = contents.read(change)
+    sides = None if contents.semantic else contents.read(change)
     if sides is None:
-        yield view.format_binary(change).encode() + b"\n"
+        found = contents.compare(change)
+        if found is None or not contents.semantic:
+            yield view.format_binary(change).encode() + b"\n"
+        if found is not None:
+            for line in view.format_comparison(found, style):
+                yield line.encode("utf-8", "backslashreplace") + b"\n"
         return
     hunks = text_hunks(*sides)
     if hunks:
@@ -169,4 +185,8 @@ def to_json(contents: Contents, changes: Sequence[Change], detail: Detail) -> li
         for row, change in zip(rows, changes, strict=True):
             stat = contents.count(change)
             row["lines_added"], row["lines_deleted"] = stat.added, stat.deleted
+    if contents.semantic:
+        for row, change in zip(rows, changes, strict=True):
+            found = contents.compare(change)
+            row["comparison"] = found.to_dict() if found is not None else None
     return rows

@@ -17,6 +17,7 @@
     ├── CorruptError          stored bytes are not what they claim to be
     │   ├── CorruptObject         an object; ``data["id"]``
     │   ├── CorruptFile           another file of the store; ``data["path"]``
+    │   ├── CorruptArtifact       an artifact that is not what its name or start promises
     │   └── DecodeError           bytes that are not canonical tree, commit or tag
     ├── NotFoundError         something that was named is not there
     │   ├── ObjectNotFound        ``data["id"]``
@@ -139,6 +140,12 @@ class CorruptFile(CorruptError):
     """A file of the store (index, ref, reflog, config) is damaged (``data["path"]``)."""
 
     kind = "corrupt-file"
+
+
+class CorruptArtifact(CorruptError):
+    """An artifact (model, table, array, configuration) cannot be read as what it claims to be."""
+
+    kind = "corrupt-artifact"
 
 
 class DecodeError(CorruptError):

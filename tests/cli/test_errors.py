@@ -23,6 +23,7 @@ FAMILIES = [
     (library.CorruptError, 3),
     (library.CorruptObject, 3),
     (library.CorruptFile, 3),
+    (library.CorruptArtifact, 3),
     (library.DecodeError, 3),
     (library.NotFoundError, 4),
     (library.ObjectNotFound, 4),

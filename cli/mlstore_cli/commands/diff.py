@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     "--cached", "--staged", "cached", is_flag=True, help="Compare the index with HEAD, or with REVISION."
 )
 @detail_options
+@click.option("--semantic/--no-semantic", default=None, help="Compare every file by meaning, or none.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something differs.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing; implies --exit-code.")
 @null_option
@@ -34,6 +36,7 @@ def command(
     session: Session,
     cached: bool,
     detail: Detail | None,
+    semantic: bool | None,
     exit_code: bool,
     quiet: bool,
     null: bool,
@@ -44,10 +47,15 @@ def command(
     """Show changes between commits, the index and the worktree.
 
     Without REVISION the worktree is compared with the index, with one the worktree with it, with two the
-    second with the first. A file that is not text takes one line.
+    second with the first.
+
+    A file that cannot be shown line by line (a model, an array, a large table) is compared by meaning, if it
+    is not too large for that to be quick. With --semantic every file is, whatever its size: configuration by
+    key, tables by row and cell. It never executes anything. [compare] in mlstore.toml has rules and limits.
     """
     revisions, paths = split_revisions(session, words, after_dashes)
     changes, contents = _compare(session, revisions, paths, cached=cached)
+    contents = replace(contents, semantic=semantic)
     detail = detail or Detail.PATCH
     if as_json:
         output.emit_json("diff/1", {"changes": patch.to_json(contents, changes, detail)})

@@ -161,7 +161,9 @@ class _Printer:
         if self._detail is Detail.NONE or len(commit.parents) > 1:
             return
         chunks = patch.iter_lines(
-            Contents(self._session), patch.changes_of(self._session, commit, self._paths), self._detail
+            Contents(self._session, semantic=False),
+            patch.changes_of(self._session, commit, self._paths),
+            self._detail,
         )
         first = True
         for chunk in chunks:

@@ -11,7 +11,7 @@ from mlstore_cli.views.trees import MODES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from mlstore.compare import Hunk
+    from mlstore.compare import Comparison, Hunk
     from mlstore.model import TreeEntry
     from mlstore.repository import Change
 
@@ -147,6 +147,18 @@ def format_binary(change: Change) -> str:
     old = quote("a/" + change.path) if change.old is not None else "/dev/null"
     new = quote("b/" + change.path) if change.new is not None else "/dev/null"
     return f"Binary files {old} and {new} differ ({_sizes(change)})"
+
+
+def format_comparison(found: Comparison, style: Style) -> Iterator[str]:
+    """Return what differs by meaning: the verdict with its summary, and the details below it."""
+    paint: dict[str, Callable[[str], str]] = {"added": style.green, "removed": style.red}
+    yield f"{style.bold(f'{found.comparator} {found.verdict}:')} {escape(found.summary)}"
+    for detail in found.details:
+        yield "  " + paint.get(detail.kind, str)(escape(str(detail)))
+    if found.omitted:
+        yield f"  and {found.omitted} more"
+    for what in found.missing:
+        yield f"  not looked at: {escape(what)}"
 
 
 def change_to_json(change: Change) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import NamedTuple
@@ -17,6 +17,8 @@ TEXT_LIMIT = 4 << 20
 _SMALL = 50
 # Every text is compared in bounded time: lines looked at, as a multiple of the lines there are.
 _MOST_PASSES = 50
+# That much is granted to every text: without it a short one with a moved line would be one change as a whole.
+_FREE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Hunk:
     lines: list[tuple[str, bytes]]
 
 
-class _Range(NamedTuple):
+class Range(NamedTuple):
     """Lines ``i1:i2`` of the old text beside lines ``j1:j2`` of the new one."""
 
     i1: int
@@ -50,12 +52,12 @@ def text_hunks(old: bytes, new: bytes, context: int = 3) -> list[Hunk]:
     Time and memory grow with the size of the texts, whatever they hold.
     """
     before, after = _lines(old), _lines(new)
-    return [_hunk(before, after, group, context) for group in _group(_differences(before, after), context)]
+    return [_hunk(before, after, group, context) for group in _group(diff_ranges(before, after), context)]
 
 
 def count_lines(old: bytes, new: bytes) -> tuple[int, int]:
     """Give the numbers of added and of deleted lines."""
-    ranges = _differences(_lines(old), _lines(new))
+    ranges = diff_ranges(_lines(old), _lines(new))
     return sum(r.j2 - r.j1 for r in ranges), sum(r.i2 - r.i1 for r in ranges)
 
 
@@ -66,11 +68,11 @@ def _lines(data: bytes) -> list[bytes]:
     return [*lines, last] if last else lines
 
 
-def _differences(before: Sequence[bytes], after: Sequence[bytes]) -> list[_Range]:
-    """Give the ranges of lines that differ, in order."""
-    found: list[_Range] = []
-    budget = _MOST_PASSES * (len(before) + len(after) + 1)
-    pending = [_Range(0, len(before), 0, len(after))]
+def diff_ranges(before: Sequence[Hashable], after: Sequence[Hashable]) -> list[Range]:
+    """Give the ranges of items (lines, or what stands for rows) that differ, in order, in bounded time."""
+    found: list[Range] = []
+    budget = _FREE + _MOST_PASSES * (len(before) + len(after) + 1)
+    pending = [Range(0, len(before), 0, len(after))]
     while pending:
         part = _trim(before, after, pending.pop())
         if part.i1 == part.i2 and part.j1 == part.j2:
@@ -84,22 +86,22 @@ def _differences(before: Sequence[bytes], after: Sequence[bytes]) -> list[_Range
     return found
 
 
-def _price(part: _Range) -> int:
+def _price(part: Range) -> int:
     old, new = part.i2 - part.i1, part.j2 - part.j1
     return 4 * old * new if max(old, new) <= _SMALL else old + new
 
 
-def _trim(before: Sequence[bytes], after: Sequence[bytes], part: _Range) -> _Range:
+def _trim(before: Sequence[Hashable], after: Sequence[Hashable], part: Range) -> Range:
     """Leave out what is equal at both ends."""
     i1, i2, j1, j2 = part
     while i1 < i2 and j1 < j2 and before[i1] == after[j1]:
         i1, j1 = i1 + 1, j1 + 1
     while i1 < i2 and j1 < j2 and before[i2 - 1] == after[j2 - 1]:
         i2, j2 = i2 - 1, j2 - 1
-    return _Range(i1, i2, j1, j2)
+    return Range(i1, i2, j1, j2)
 
 
-def _between_matches(before: Sequence[bytes], after: Sequence[bytes], part: _Range) -> list[_Range]:
+def _between_matches(before: Sequence[Hashable], after: Sequence[Hashable], part: Range) -> list[Range]:
     """Cut *part* at lines that belong together; it comes back whole when there are none."""
     if part.i1 == part.i2 or part.j1 == part.j2:
         return [part]
@@ -111,12 +113,12 @@ def _between_matches(before: Sequence[bytes], after: Sequence[bytes], part: _Ran
     gaps, i, j = [], part.i1, part.j1
     for next_i, next_j in [*pairs, (part.i2, part.j2)]:
         if next_i > i or next_j > j:
-            gaps.append(_Range(i, next_i, j, next_j))
+            gaps.append(Range(i, next_i, j, next_j))
         i, j = next_i + 1, next_j + 1
     return gaps
 
 
-def _anchors(before: Sequence[bytes], after: Sequence[bytes], part: _Range) -> list[tuple[int, int]]:
+def _anchors(before: Sequence[Hashable], after: Sequence[Hashable], part: Range) -> list[tuple[int, int]]:
     """Give pairs of equal lines that occur once on either side, in an order that both sides keep."""
     old, new = before[part.i1 : part.i2], after[part.j1 : part.j2]
     once_old, once_new = Counter(old), Counter(new)
@@ -145,9 +147,9 @@ def _longest_rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return rising[::-1]
 
 
-def _group(ranges: list[_Range], context: int) -> Iterator[list[_Range]]:
+def _group(ranges: list[Range], context: int) -> Iterator[list[Range]]:
     """Put together the differences whose context would touch."""
-    group: list[_Range] = []
+    group: list[Range] = []
     for one in ranges:
         if group and one.i1 - group[-1].i2 > 2 * context:
             yield group
@@ -157,7 +159,7 @@ def _group(ranges: list[_Range], context: int) -> Iterator[list[_Range]]:
         yield group
 
 
-def _hunk(before: Sequence[bytes], after: Sequence[bytes], group: list[_Range], context: int) -> Hunk:
+def _hunk(before: Sequence[bytes], after: Sequence[bytes], group: list[Range], context: int) -> Hunk:
     lead = min(context, group[0].i1)
     tail = min(context, len(before) - group[-1].i2)
     i1, j1 = group[0].i1 - lead, group[0].j1 - lead

@@ -1,6 +1,15 @@
 """``mlstore.toml``: which stages the pipeline has, what each one reads, runs and writes."""
 
 from mlstore.manifest.parse import MANIFEST_NAME, parse_manifest
-from mlstore.manifest.spec import InputSpec, Manifest, StageSpec, StorageSpec
+from mlstore.manifest.spec import CompareRule, CompareSpec, InputSpec, Manifest, StageSpec, StorageSpec
 
-__all__ = ["MANIFEST_NAME", "InputSpec", "Manifest", "StageSpec", "StorageSpec", "parse_manifest"]
+__all__ = [
+    "MANIFEST_NAME",
+    "CompareRule",
+    "CompareSpec",
+    "InputSpec",
+    "Manifest",
+    "StageSpec",
+    "StorageSpec",
+    "parse_manifest",
+]

@@ -8,16 +8,21 @@ from typing import Any, NoReturn
 
 from mlstore.config import toml_error
 from mlstore.errors import ConfigError, InvalidPath
-from mlstore.manifest.spec import InputSpec, Manifest, StageSpec, StorageSpec
+from mlstore.manifest.spec import CompareRule, CompareSpec, InputSpec, Manifest, StageSpec, StorageSpec
 from mlstore.model.commit import STAGE_NAME
 from mlstore.model.paths import validate_path
 from mlstore.model.patterns import has_magic
 
 MANIFEST_NAME = "mlstore.toml"
 
-_TOP_LEVEL = ("stages", "gate", "storage", "remotes")
+_TOP_LEVEL = ("stages", "gate", "storage", "compare", "remotes")
 _STAGE_KEYS = ("command", "inputs", "outputs")
 _STORAGE_KEYS = ("chunk", "whole")
+_COMPARE_KEYS = ("rows", "memory", "allow", "rules")
+_RULE_KEYS = ("path", "as", "key", "delimiter")
+_SIZE = re.compile(r"([0-9]{1,12}) ?(|KiB|MiB|GiB)\Z")
+_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_LEAST_MEMORY = 16 << 20
 _SHELL = ("sh", "-c")
 _KEY_PATH = re.compile(r"[^\s.#][^.#]*(\.[^.#]+)*\Z")
 
@@ -45,7 +50,8 @@ class _Reader:
         if not isinstance(stages, dict):
             self._fail("'stages' is not a table", "write each stage as [stages.NAME]", "stages")
         specs = {name: self._stage(name, value) for name, value in stages.items()}
-        return Manifest(specs, self._storage(self._raw.get("storage", {})), self._raw)
+        storage = self._storage(self._raw.get("storage", {}))
+        return Manifest(specs, storage, self._compare(self._raw.get("compare", {})), self._raw)
 
     def _storage(self, value: object) -> StorageSpec:
         if not isinstance(value, dict):
@@ -58,6 +64,58 @@ class _Reader:
             for key in _STORAGE_KEYS
         }
         return StorageSpec(**patterns)
+
+    def _compare(self, value: object) -> CompareSpec:
+        if not isinstance(value, dict):
+            self._fail("'compare' is not a table", "write it as [compare]", "compare")
+        for key in value:
+            if key not in _COMPARE_KEYS:
+                self._unknown(key, f"compare.{key}", _COMPARE_KEYS)
+        rows = value.get("rows")
+        if rows is not None and (type(rows) is not int or rows < 0):
+            self._fail(
+                "'compare.rows' is not a number of rows", "write for instance rows = 50", "compare.rows"
+            )
+        rules = value.get("rules", [])
+        if not isinstance(rules, list):
+            self._fail("'compare.rules' is not a list", "write each as [[compare.rules]]", "compare.rules")
+        allow = tuple(self._texts(value, "compare", "allow"))
+        return CompareSpec(rows, self._memory(value.get("memory")), allow, tuple(map(self._rule, rules)))
+
+    def _memory(self, value: object) -> int | None:
+        if value is None:
+            return None
+        match = _SIZE.match(str(value)) if isinstance(value, str | int) else None
+        size = int(match[1]) * _UNITS[match[2]] if match else 0
+        if size < _LEAST_MEMORY:
+            self._fail(
+                "'compare.memory' is not a size of at least 16 MiB",
+                'write for instance memory = "512 MiB"',
+                "compare.memory",
+            )
+        return size
+
+    def _rule(self, value: object) -> CompareRule:
+        where = "compare.rules"
+        if not isinstance(value, dict):
+            self._fail(
+                f"'{where}' holds something that is no table", "write each as [[compare.rules]]", where
+            )
+        for key in value:
+            if key not in _RULE_KEYS:
+                self._unknown(key, f"{where}.{key}", _RULE_KEYS)
+        for key in ("path", "as", "delimiter"):
+            if not isinstance(value.get(key, ""), str):
+                self._fail(f"'{where}.{key}' is not a text", "put it in quotes", f"{where}.{key}")
+        if "path" not in value:
+            self._fail(f"a rule in '{where}' has no path", 'write for instance path = "data/*.csv"', where)
+        delimiter = value.get("delimiter")
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            self._fail(
+                f"'{where}.delimiter' is not one character", 'write for instance ";"', f"{where}.delimiter"
+            )
+        keys = tuple(self._texts(value, where, "key"))
+        return CompareRule(self._pattern(value["path"], f"{where}.path"), value.get("as"), keys, delimiter)
 
     def _stage(self, name: str, value: object) -> StageSpec:
         where = f"stages.{name}"

@@ -76,9 +76,37 @@ class StorageSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareRule:
+    """How artifacts whose path fits ``path`` are compared: by which comparator, by which key columns."""
+
+    path: str
+    comparator: str | None = None
+    key: tuple[str, ...] = ()
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompareSpec:
+    """How artifacts are compared: limits (None: the default), known globals, and rules by path."""
+
+    rows: int | None = None
+    memory: int | None = None
+    allow: tuple[str, ...] = ()
+    rules: tuple[CompareRule, ...] = ()
+
+    def rule_for(self, path: str) -> CompareRule | None:
+        """Give the rule for *path*: the last one that fits, as in .gitattributes."""
+        for rule in reversed(self.rules):
+            if matches(rule.path, path):
+                return rule
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """All of ``mlstore.toml``: the stages in the order of the file, storage, and the raw tables."""
+    """All of ``mlstore.toml``: stages in the order of the file, storage, comparison, the raw tables."""
 
     stages: dict[str, StageSpec] = field(default_factory=dict)
     storage: StorageSpec = field(default_factory=StorageSpec)
+    compare: CompareSpec = field(default_factory=CompareSpec)
     raw: dict[str, Any] = field(default_factory=dict)

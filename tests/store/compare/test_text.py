@@ -96,3 +96,8 @@ def test_hunks_are_those_that_git_prints(tmp_path):
 def test_a_zero_byte_makes_it_binary():
     assert is_binary(b"a\0b")
     assert not is_binary(b"a" * 8000 + b"\0")
+
+
+def test_a_short_text_with_a_line_that_moved_is_aligned() -> None:
+    lines = [b"%d\n" % n for n in range(30)]
+    assert count_lines(b"".join(lines), b"".join([*lines[1:], lines[0]])) == (1, 1)

@@ -1,0 +1,1 @@
+"""Tables: schema, rows, cells and columns, in bounded memory."""
