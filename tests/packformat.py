@@ -87,24 +87,33 @@ def recipe_of(parts: Iterable[tuple[str, int, int]]) -> bytes:
     return b"mlstore recipe 1\n" + b"".join(rows)
 
 
-def read_object(objects: Path, object_id: str) -> bytes:
-    """Give an object's bytes out of the folder `objects`: a loose file, else the first pack that has it."""
+Packs = dict[str, dict[str, Entry]]
+
+
+def read_object(objects: Path, object_id: str, known: Packs | None = None) -> bytes:
+    """Give an object's bytes out of the folder `objects`: a loose file, else the first pack that has it.
+
+    Packs are read once and kept in `known`, for whoever reads many objects.
+    """
+    known = {} if known is None else known
     loose = objects / object_id[:2] / object_id[2:]
     if loose.exists():
         return loose.read_bytes()
     for pack in sorted((objects / "pack").glob("*.pack")):
-        for entry in read_pack(pack.read_bytes()):
-            if entry.id == object_id:
-                content = entry.content()
-                return follow(objects, content) if entry.kind == RECIPE else content
+        if pack.name not in known:
+            known[pack.name] = {entry.id: entry for entry in read_pack(pack.read_bytes())}
+        entry = known[pack.name].get(object_id)
+        if entry is not None:
+            content = entry.content()
+            return follow(objects, content, known) if entry.kind == RECIPE else content
     raise KeyError(object_id)
 
 
-def follow(objects: Path, recipe: bytes) -> bytes:
+def follow(objects: Path, recipe: bytes, known: Packs) -> bytes:
     """Give the bytes that a recipe makes."""
     header = b"mlstore recipe 1\n"
     assert recipe.startswith(header)
     whole = bytearray()
     for source, offset, length in struct.iter_unpack("<32sQQ", recipe[len(header) :]):
-        whole += read_object(objects, source.hex())[offset : offset + length]
+        whole += read_object(objects, source.hex(), known)[offset : offset + length]
     return bytes(whole)

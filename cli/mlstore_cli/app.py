@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
-from click.shell_completion import CompletionItem
 
 from mlstore_cli import errors, output
+from mlstore_cli.boundary import guarded
 from mlstore_cli.context import Session
 from mlstore_cli.options import HELP_NAMES
 from mlstore_cli.registry import COMMANDS
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _COMPLETE = "_MLSTORE_COMPLETE"
 
@@ -72,6 +72,8 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete command names, from the registry alone."""
+        from click.shell_completion import CompletionItem
+
         names = [
             CompletionItem(name, help=entry.summary)
             for name, entry in COMMANDS.items()
@@ -112,34 +114,18 @@ def cli(ctx: click.Context, folders: tuple[str, ...], quiet: bool, no_color: boo
 
 def run(args: list[str]) -> int:
     """Run the command with `args`; every failure becomes an exit status and a line on stderr."""
-    output.use_utf8()
-    session = Session.from_process()
+    return guarded(args, lambda session: _invoke(args, session))
+
+
+def _invoke(args: list[str], session: Session) -> int:
     instruction = session.environ.get(_COMPLETE)
     if instruction:
         from click.shell_completion import shell_complete
 
         return shell_complete(cli, {"obj": session}, "mlstore", _COMPLETE, instruction)
     try:
-        status = _invoke(args, session)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_stdout()
-        return errors.PIPE_CLOSED
-    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - the boundary: nothing passes it as a traceback
-        return errors.report(exc, session, args)
-    return status
-
-
-def _invoke(args: list[str], session: Session) -> int:
-    try:
         with cli.make_context("mlstore", list(args), obj=session) as ctx:
             result: Any = cli.invoke(ctx)
     except click.exceptions.Exit as exc:
         return exc.exit_code
     return result if isinstance(result, int) else errors.OK
-
-
-def _discard_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's own flush at exit does not complain."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import contextmanager
+from functools import update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import click
+from typing import TYPE_CHECKING, Any, Final
 
 from mlstore_cli import output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TextIO
 
     from mlstore.model import Person
@@ -86,6 +86,16 @@ class Session:
 
         visible = not self.quiet and sys.stderr.isatty() and self.environ.get("TERM") != "dumb"
         return Progress(label, enabled=visible)
+
+    @contextmanager
+    def watched(self, label: str) -> Iterator[None]:
+        """Show progress of what is written into the worktree meanwhile."""
+        with self.progress(label) as progress:
+            self.repo.progress = progress
+            try:
+                yield
+            finally:
+                self.repo.progress = None
 
     # --- files and repository ---
 
@@ -200,5 +210,13 @@ def _one_line(text: str) -> str:
     return "".join(char for char in text if char.isprintable() and char not in "<>").strip() or "unknown"
 
 
-pass_session = click.make_pass_decorator(Session)
-"""Decorator: the command's function receives the `Session` as its first argument."""
+def pass_session(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a command's function: it receives the `Session` as its first argument."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        from click import get_current_context  # a session is of use without click
+
+        context = get_current_context()
+        return context.invoke(function, context.find_object(Session), *args, **kwargs)
+
+    return update_wrapper(call, function)

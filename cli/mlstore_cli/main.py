@@ -1,11 +1,13 @@
 """The entry point of the command `mlstore`.
 
 `mlstore --version` is answered here, before anything else is imported, so that a script which only asks
-whether mlstore is there pays no more than Python's own start-up.
+whether mlstore is there pays no more than Python's own start-up; and a plain `mlstore status` without the
+parser of the command line (see `mlstore_cli.quick`).
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -18,8 +20,27 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"mlstore {__version__}\n")
         return 0
     try:
+        if args[:1] == ["status"] and "_MLSTORE_COMPLETE" not in os.environ:
+            from mlstore_cli import quick
+
+            status = quick.run(args[1:])
+            if status is not None:
+                return status if argv is not None else _leave(status)
         from mlstore_cli.app import run
 
         return run(args)
     except KeyboardInterrupt:  # pressed while the modules were still loading
         return 130
+
+
+def _leave(status: int) -> int:
+    """End the process here: taking the interpreter apart takes longer than what `status` did in it.
+
+    Only for the process that is nothing but this command, and only when it has nothing left to say.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return status  # the interpreter knows what to say of it
+    os._exit(status)

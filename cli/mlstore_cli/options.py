@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from mlstore._lazy import LazyPattern
 from mlstore_cli.context import Session
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 HELP_NAMES: Final = ["-h", "--help"]
-_NUMBER: Final = re.compile(r"-[0-9]+\Z")
+_NUMBER: Final = LazyPattern(r"-[0-9]+\Z")
 
 
 class Command(click.Command):

@@ -7,17 +7,19 @@ hold anything: `escape` makes them harmless, and no view prints one without it.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from mlstore._lazy import LazyPattern
+
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable, Mapping
 
 # Everything that moves the cursor, hides itself, reorders its neighbours or cannot be encoded:
 # C0, DEL and C1 controls; soft hyphen and fillers; zero-width and bidirectional marks; line separators;
 # the byte order mark, annotation marks and tag characters; lone surrogates (bytes that were no UTF-8).
-_UNSAFE: Final = re.compile(
+_UNSAFE: Final = LazyPattern(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
 )

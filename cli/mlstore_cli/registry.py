@@ -21,6 +21,7 @@ _START: Final = "Start"
 _WORK: Final = "Record changes"
 _HISTORY: Final = "History and branches"
 _PIPELINE: Final = "Pipeline and proof"
+_SPACE: Final = "Space"
 _PLUMBING: Final = "Plumbing"
 
 COMMANDS: Final[dict[str, Entry]] = {
@@ -47,6 +48,10 @@ COMMANDS: Final[dict[str, Entry]] = {
     "exec": Entry("exec_", "Verify, then run a command", _PIPELINE),
     "inspect": Entry("inspect", "Look into an artifact without executing it", _PIPELINE),
     "fsck": Entry("fsck", "Check every object of the store", _PIPELINE),
+    "du": Entry("du", "Show what takes the space", _SPACE),
+    "gc": Entry("gc", "Collect garbage and pack what is loose", _SPACE),
+    "prune": Entry("prune", "Remove what nothing needs, for good", _SPACE),
+    "repack": Entry("repack", "Put loose objects into packs and merge packs", _SPACE),
     "cat-file": Entry("cat_file", "Print an object's type, size or content", _PLUMBING),
     "hash-object": Entry("hash_object", "Print the id that a file's content has", _PLUMBING),
     "ls-tree": Entry("ls_tree", "List the entries of a tree", _PLUMBING),

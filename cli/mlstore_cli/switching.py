@@ -33,7 +33,7 @@ def switch_to(
     """Switch to `target` and report: local changes that were carried over on stdout, the rest on stderr."""
     from mlstore.history import switch
 
-    with session.progress("checking out"):
+    with session.watched("checking out"):
         done = switch(
             session.repo,
             target,
@@ -42,6 +42,7 @@ def switch_to(
             reset=reset,
             detach=detach,
             force=force,
+            carried=as_json or not session.quiet,
             who=session.author(),
             time=session.now(),
         )

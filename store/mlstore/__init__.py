@@ -6,11 +6,10 @@ exactly those of the golden pipeline. Names are loaded on first use: ``import ml
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mlstore._lazy import lazy_names
 from mlstore._version import __version__
 
+TYPE_CHECKING = False  # the module of that name would take longer to load than 'mlstore --version' takes
 if TYPE_CHECKING:
     from mlstore.api import Store, init, open  # noqa: A004 - the public name is `mlstore.open`
     from mlstore.errors import MlstoreError

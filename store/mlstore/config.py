@@ -7,32 +7,37 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlstore._lazy import LazyPattern
 from mlstore.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    import tomllib
 
 CONFIG_NAME = "config"
 FORMAT_VERSION = 1
 
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z0-9_-]+)+\Z")
-_POSITION = re.compile(r"\(at line (\d+)")
+_KEY = LazyPattern(r"[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z0-9_-]+)+\Z")
+_POSITION = LazyPattern(r"\(at line (\d+)")
 # What may not be changed once objects are named by it.
 _FIXED = frozenset({"core.format", "core.object-format"})
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The settings, with the text they were read from (comments survive a change)."""
 
-    text: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
+    text: str
+    values: dict[str, Any]
 
     @classmethod
     def parse(cls, text: str) -> Config:
         """Read the file's *text*; raises ``ConfigError``."""
+        plain = _parse_plain(text)
+        if plain is not None:
+            return cls(text, plain)
+        import tomllib
+
         try:
             return cls(text, tomllib.loads(text))
         except tomllib.TOMLDecodeError as exc:
@@ -96,6 +101,44 @@ class Config:
             table = table[section]
         del table[name]
         return Config.parse(tomlkit.dumps(document))
+
+
+_PLAIN = {"true": True, "false": False}
+
+
+def _parse_plain(text: str) -> dict[str, Any] | None:
+    """Read TOML as ``init`` writes it; None for all else: that is for a real parser.
+
+    One bare word in brackets, and lines ``word = value``: true, false, a digit, or a string of
+    letters, digits, spaces and ``-_.@+`` in double quotes. Nothing twice.
+    """
+    values: dict[str, Any] = {}
+    section: dict[str, Any] | None = None
+    for line in text.split("\n"):
+        if not line:
+            continue
+        name, equals, value = line.partition(" = ")
+        if not equals and line[0] == "[" and line[-1] == "]" and _is_word(line[1:-1]):
+            name = line[1:-1]
+            if name in values:
+                return None
+            section = values[name] = {}
+        elif equals and section is not None and _is_word(name) and name not in section:
+            if value in _PLAIN:
+                section[name] = _PLAIN[value]
+            elif len(value) == 1 and value in "0123456789":
+                section[name] = int(value)
+            elif len(value) >= 2 and value[0] == value[-1] == '"' and _is_word(value[1:-1], " .@+"):
+                section[name] = value[1:-1]
+            else:
+                return None
+        else:
+            return None
+    return values
+
+
+def _is_word(text: str, more: str = "") -> bool:
+    return text.isascii() and text.translate({ord(char): "x" for char in f"-_{more}"}).isalnum()
 
 
 def _split(key: str) -> list[str]:

@@ -10,21 +10,24 @@ file; BLAKE3 spreads each large buffer over all cores.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple, NewType, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, NewType, Protocol, TypeAlias
 
-import blake3
 import xxhash
+from blake3 import blake3
 
 from mlstore.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 ObjectId = NewType("ObjectId", str)
 
 BytesLike: TypeAlias = bytes | bytearray | memoryview
+
+PIECE = 1 << 20
+"""Bytes to hand from thread to thread: they stay in a core's cache between reading, hashing and writing."""
 
 BUFFER_SIZE = 4 << 20
 """Bytes read at a time: large enough for BLAKE3 to use every core, small enough to stay in cache."""
@@ -33,21 +36,22 @@ HEX_LENGTH = 64
 DEFAULT_FORMAT = "blake3"
 OBJECT_FORMATS = ("blake3", "sha256")
 
-_OBJECT_ID = re.compile(r"[0-9a-f]{64}\Z")
+_HEX_DIGITS = "0123456789abcdef"
 # Below this size the threads cost more than they bring.
 _PARALLEL_FROM = 256 << 10
+_ALIGN_FROM = 128 << 10
 
 
 def parse_object_id(text: str) -> ObjectId:
     """Give *text* as an object id; raises ``UsageError`` unless it is exactly 64 lowercase hex digits."""
-    if not _OBJECT_ID.match(text):
+    if not is_object_id(text):
         raise UsageError(f"'{text}' is not an object id", hint="an id is 64 lowercase hexadecimal digits")
     return ObjectId(text)
 
 
 def is_object_id(text: object) -> bool:
     """Whether *text* is exactly 64 lowercase hexadecimal digits."""
-    return isinstance(text, str) and _OBJECT_ID.match(text) is not None
+    return isinstance(text, str) and len(text) == HEX_LENGTH and not text.strip(_HEX_DIGITS)
 
 
 class Hasher(Protocol):
@@ -66,7 +70,7 @@ class _Blake3:
     __slots__ = ("_hash",)
 
     def __init__(self) -> None:
-        self._hash = blake3.blake3(max_threads=1)
+        self._hash = blake3(max_threads=1)
 
     def update(self, data: BytesLike, /) -> object:
         self._hash.update(data)
@@ -80,11 +84,10 @@ class _ParallelBlake3(_Blake3):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self._hash = blake3.blake3(max_threads=blake3.blake3.AUTO)
+        self._hash = blake3(max_threads=blake3.AUTO)
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectFormat:
+class ObjectFormat(NamedTuple):
     """The hash that names the objects of one repository: ``blake3`` or ``sha256``, 32 bytes each."""
 
     name: str
@@ -92,16 +95,26 @@ class ObjectFormat:
     def new(self, *, parallel: bool = False) -> Hasher:
         """Start a hash; *parallel* allows BLAKE3 to use every core for large buffers."""
         if self.name == "sha256":
-            return hashlib.sha256()
+            return _sha256()
         return _ParallelBlake3() if parallel else _Blake3()
+
+    @property
+    def constructor(self) -> Callable[[BytesLike], Hasher]:
+        """The hash itself, for loops over many small pieces."""
+        return _ONE_GO[self.name]
 
     def hash_bytes(self, data: BytesLike) -> ObjectId:
         """Give the id of *data*."""
-        if self.name == "sha256":
-            return ObjectId(hashlib.sha256(data).hexdigest())
-        return ObjectId(blake3.blake3(data).hexdigest())
+        return _ONE_GO[self.name](data).hexdigest()  # type: ignore[return-value]
 
 
+def _sha256(data: BytesLike = b"") -> Hasher:
+    import hashlib  # brings OpenSSL with it, which few repositories need
+
+    return hashlib.sha256(data)
+
+
+_ONE_GO: dict[str, Callable[[BytesLike], Hasher]] = {"blake3": blake3, "sha256": _sha256}
 _FORMATS = {name: ObjectFormat(name) for name in OBJECT_FORMATS}
 
 
@@ -113,6 +126,9 @@ def object_format(name: str) -> ObjectFormat:
         raise UsageError(
             f"'{name}' is not an object format", hint=f"choose one of: {', '.join(OBJECT_FORMATS)}"
         ) from None
+
+
+_xxh3_128 = xxhash.xxh3_128_digest
 
 
 class Digest(NamedTuple):
@@ -154,7 +170,7 @@ def hash_chunks(fmt: ObjectFormat, chunks: Iterable[BytesLike]) -> Digest:
 
 def digest_bytes(fmt: ObjectFormat, data: bytes) -> Digest:
     """Digest *data* in one go."""
-    return Digest(fmt.hash_bytes(data), len(data), xxhash.xxh3_128_digest(data))
+    return Digest(fmt.hash_bytes(data), len(data), _xxh3_128(data))
 
 
 def read_chunks(fd: int, size_hint: int | None = None) -> Iterator[memoryview]:
@@ -164,16 +180,29 @@ def read_chunks(fd: int, size_hint: int | None = None) -> Iterator[memoryview]:
     small files.
     """
     wanted = BUFFER_SIZE if size_hint is None else min(BUFFER_SIZE, size_hint + 1)
-    buffer = bytearray(max(wanted, 4096))
+    buffer = _buffer(max(wanted, 4096))
     view = memoryview(buffer)
     while count := os.readv(fd, [buffer]) if _HAS_READV else _readinto(fd, buffer):
         yield view[:count]
 
 
+def _buffer(size: int) -> bytearray | mmap:
+    """Give memory to read into. A large one is aligned to pages.
+
+    A large bytearray begins 16 bytes behind such a border, and the kernel copies to there at a third of the
+    speed (measured: 1.6 instead of 5 GB/s).
+    """
+    if size < _ALIGN_FROM:
+        return bytearray(size)
+    from mmap import mmap
+
+    return mmap(-1, size)
+
+
 _HAS_READV = hasattr(os, "readv")
 
 
-def _readinto(fd: int, buffer: bytearray) -> int:
+def _readinto(fd: int, buffer: bytearray | mmap) -> int:
     data = os.read(fd, len(buffer))
     buffer[: len(data)] = data
     return len(data)

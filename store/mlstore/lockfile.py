@@ -6,15 +6,16 @@ again. The lock names the golden commit, its lineage and height in a file that l
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlstore.config import toml_error
 from mlstore.errors import ConfigError
 from mlstore.hashing import OBJECT_FORMATS, ObjectId, is_object_id
+from mlstore.model.paths import LOCK_NAME
 
-LOCK_NAME = "mlstore.lock"
+__all__ = ["LOCK_NAME", "Lock", "Pin", "parse_lock", "render_lock"]
+
 _VERSION = 1
 _HEAD = """\
 # Written by 'mlstore tag --golden' and checked by 'mlstore verify'.
@@ -65,6 +66,8 @@ def render_lock(lock: Lock) -> str:
 
 def parse_lock(text: str) -> Lock:
     """Read the file's *text*; raises ``ConfigError``."""
+    import tomllib
+
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:

@@ -33,10 +33,26 @@ WORKER = """if True:
     """
 
 
-def started(stack: ExitStack, root: Path, name: str, rounds: int) -> subprocess.Popen[str]:
+COLLECTOR = """if True:
+    import sys, time
+    from pathlib import Path
+    from mlstore.maintenance import collect_garbage, prune, repack
+    from mlstore.repository import Repository
+    while True:
+        repo = Repository.open(Path(sys.argv[1]))
+        collect_garbage(repo, now=time.time(), expire="now")
+        prune(repo, now=time.time())
+        repack(repo, everything=True)
+        print("collected", flush=True)
+    """
+
+
+def started(
+    stack: ExitStack, root: Path, name: str, rounds: int, code: str = WORKER
+) -> subprocess.Popen[str]:
     return stack.enter_context(
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(root), name, str(rounds)],
+            [sys.executable, "-c", code, str(root), name, str(rounds)],
             stdout=subprocess.PIPE,
             env=environment(),
             encoding="utf-8",
@@ -65,7 +81,7 @@ def test_every_acknowledged_commit_is_there_exactly_once_though_some_writers_are
     with ExitStack() as stack:
         steady = [started(stack, root, name, 10) for name in ("one", "two")]
         for number in range(4):
-            victim = started(stack, root, f"victim-{number}", 1000)
+            victim = started(stack, root, f"victim-{number}", 200)
             assert victim.stdout is not None
             for _ in range(2):
                 acknowledged.append(victim.stdout.readline().strip())
@@ -86,3 +102,24 @@ def test_every_acknowledged_commit_is_there_exactly_once_though_some_writers_are
     work.record("the next one", allow_empty=True)
     assert list(work.repo.scratch.iterdir()) == []
     assert work.status() == {"staged": [], "unstaged": [], "untracked": []}
+
+
+def test_a_collector_beside_writers_takes_nothing_that_is_in_flight(tmp_path: Path) -> None:
+    """Everything unneeded goes at once, whatever its age, while others add and commit."""
+    work = Work(fast_repository(tmp_path / "work"))
+    acknowledged: list[str] = []
+    with ExitStack() as stack:
+        collectors = [started(stack, work.root, "", 0, COLLECTOR) for _ in range(2)]
+        writers = [started(stack, work.root, name, 10) for name in ("one", "two")]
+        collectors[0].kill()
+        for process in writers:
+            assert process.stdout is not None
+            acknowledged += process.stdout.read().split()
+            assert process.wait() == 0
+        assert collectors[1].stdout is not None
+        assert collectors[1].stdout.readline() == "collected\n"
+        collectors[1].kill()
+    found = history(work.root)
+    assert len(acknowledged) == len(set(acknowledged)) == 20
+    assert set(acknowledged) <= set(found)
+    Reader(work.root).index()

@@ -228,6 +228,40 @@ def tagging(server: Server, folder: Path) -> Workload:
     return Workload(work.template, argv, refs, [files], again=(0, 1), rerun=[*argv, "-f"])
 
 
+def with_garbage(server: Server, folder: Path) -> Path:
+    """A store with loose objects, several packs, and objects that nothing leads to."""
+    root = start(server, folder)
+    run(server, root, "config core.pack false")
+    change(root)
+    run(server, root, "add -A", "commit -q -m second", "config core.pack true")
+    write(root, {"gone.txt": b"gone"})
+    run(server, root, "add -A", "commit -q -m third", "reset -q --hard HEAD~1")
+    shutil.rmtree(root / ".mlstore" / "logs")
+    return root
+
+
+def collecting(server: Server, folder: Path) -> Workload:
+    root = with_garbage(server, folder)
+    return Workload(root, ["gc", "-q", "--prune=now"], [whole(root)], [worktree(root)])
+
+
+def pruning(server: Server, folder: Path) -> Workload:
+    root = with_garbage(server, folder)
+    return Workload(root, ["prune", "-q"], [whole(root)], [worktree(root)])
+
+
+def repacking(server: Server, folder: Path) -> Workload:
+    root = with_garbage(server, folder)
+    return Workload(root, ["repack", "-q", "-a"], [whole(root)], [worktree(root)])
+
+
+def undoing(server: Server, folder: Path) -> Workload:
+    root = with_garbage(server, folder)
+    run(server, root, "gc -q --prune=now")
+    argv = ["gc", "-q", "--undo"]
+    return Workload(root, argv, [whole(root)], [worktree(root)], again=(0, 4))
+
+
 WORKLOADS: dict[str, Callable[[Server, Path], Workload]] = {
     "add": adding,
     "commit": committing,
@@ -235,6 +269,10 @@ WORKLOADS: dict[str, Callable[[Server, Path], Workload]] = {
     "reset": resetting,
     "run": running,
     "tag": tagging,
+    "gc": collecting,
+    "gc --undo": undoing,
+    "prune": pruning,
+    "repack": repacking,
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import blake3
 import xxhash
-from tests.packformat import read_object
+from tests.packformat import Packs, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ class Reader:
         config = tomllib.loads((self.store / "config").read_text("utf-8"))
         assert config["core"]["format"] == 1
         self.format = config["core"]["object-format"]
+        self._known: Packs = {}
 
     def hash(self, data: bytes) -> str:
         return (blake3.blake3 if self.format == "blake3" else hashlib.sha256)(data).hexdigest()
@@ -39,7 +40,7 @@ class Reader:
         while True:
             packs = self._packs()
             try:
-                return read_object(self.store / "objects", object_id)
+                return read_object(self.store / "objects", object_id, self._known)
             except (KeyError, FileNotFoundError):
                 if self._packs() == packs:
                     raise FileNotFoundError(object_id) from None

@@ -15,7 +15,8 @@ from mlstore.history import record_commit, reset, resolve_commit, switch
 from mlstore.index import Index
 from mlstore.model import Person, StageRecord, format_time
 from mlstore.repository import Repository, read_snapshot
-from mlstore.worktree import add_paths, content, status
+from mlstore.worktree import add_paths, status
+from mlstore.worktree.clock import clock
 
 if TYPE_CHECKING:
     from mlstore.hashing import ObjectId
@@ -160,7 +161,7 @@ class Work:
         probe = self.root.parent / "clock"
         while True:
             probe.write_bytes(b"x")
-            if min(content.clock(), probe.stat().st_mtime_ns) > newest:
+            if min(clock(), probe.stat().st_mtime_ns) > newest:
                 return
             time.sleep(0.002)
 

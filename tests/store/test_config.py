@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
+import tomllib
+from pathlib import Path
 
-from mlstore.config import Config
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mlstore.config import Config, _parse_plain
 from mlstore.errors import ConfigError, UsageError
 
 TEXT = """\
@@ -98,3 +103,46 @@ def test_a_file_that_is_no_toml_names_the_line() -> None:
         Config.parse("[core]\nformat = \n")
     assert (caught.value.data["file"], caught.value.data["line"]) == ("config", 2)
     assert "'config:2' is not valid TOML" in caught.value.message
+
+
+PIECES = [
+    "[",
+    "]",
+    '"',
+    " = ",
+    "=",
+    "\n",
+    "a",
+    "a",
+    "b-1",
+    "core.x",
+    "true",
+    "0",
+    "12",
+    "#",
+    "'",
+    " ",
+    "\\",
+    "é",
+    "_",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+@example('[core]\nformat = 1\nobject-format = "blake3"\nfsync = false\n')
+@example("[a]\n[a]\n")
+@example("[a]\na = 1\na = 2\n")
+@example("[a]\r\na = 1\r\n")
+@example("a = 1\n")
+@example('[a]\na = """\n')
+@example('[a]\na = "x\n"')
+def test_what_is_read_without_the_parser_is_what_the_parser_reads(text: str) -> None:
+    plain = _parse_plain(text)
+    if plain is not None:
+        assert plain == tomllib.loads(text)
+
+
+def test_what_init_writes_is_read_without_the_parser(tmp_path: Path) -> None:
+    from mlstore.repository import Repository
+
+    assert _parse_plain(Repository.init(tmp_path).config.text) is not None

@@ -84,7 +84,8 @@ def _take_files(session: Session, revision: str | None, paths: list[str], as_jso
     repo = session.repo
     source = repo.read_index().snapshot() if revision is None else snapshot_of(session, revision)
     staged = revision is not None
-    changed = restore_paths(repo, paths, source=source, staged=staged, worktree=True, overlay=True)
+    with session.watched("checking out"):
+        changed = restore_paths(repo, paths, source=source, staged=staged, worktree=True, overlay=True)
     if as_json:
         output.emit_json("checkout/1", {"restored": changed})
     else:

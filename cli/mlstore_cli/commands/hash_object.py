@@ -50,7 +50,7 @@ def _hash(session: Session, files: tuple[str, ...], stdin: bool) -> list[ObjectI
 
 
 def _write(session: Session, files: tuple[str, ...], stdin: bool) -> list[ObjectId]:
-    with session.repo.objects.transaction() as writer:
+    with session.repo.write_lock("hash-object"), session.repo.objects.transaction() as writer:
         ids = [writer.add_fd(sys.stdin.fileno()).id] if stdin else []
         return ids + _each(session, files, lambda file: writer.add_fd(file.fileno()).id)
 

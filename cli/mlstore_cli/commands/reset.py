@@ -64,7 +64,7 @@ def _move(session: Session, revision: str, mode: ResetMode, as_json: bool) -> No
 
     repo = session.repo
     target = resolve_commit(repo, revision)
-    with session.progress("resetting"):
+    with session.watched("resetting"):
         changes = reset(repo, target, mode, who=session.author(), time=session.now())
     if mode == "hard" and not as_json and not session.quiet:
         output.write_line(

@@ -33,8 +33,8 @@ def command(
         snapshot = repo.read_index().snapshot()
     else:
         snapshot = snapshot_of(session, source or "HEAD")
-    changed = restore_paths(
-        repo, session.repo_paths(paths), source=snapshot, staged=staged, worktree=worktree or not staged
-    )
+    wanted = session.repo_paths(paths)
+    with session.watched("restoring"):
+        changed = restore_paths(repo, wanted, source=snapshot, staged=staged, worktree=worktree or not staged)
     if as_json:
         output.emit_json("restore/1", {"restored": changed})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from mlstore_cli import output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import define, json_option, null_option
+from mlstore_cli.quick import show_status
 
 
 @define("status")
@@ -40,16 +40,6 @@ def command(
     Compares HEAD with the index, and the index with the worktree. Files whose stat data did not change are
     not read.
     """
-    from mlstore.worktree import status
-    from mlstore_cli.views import status as view
-
-    with session.progress("scanning"):
-        found = status(session.repo, untracked=untracked)
-    if as_json:
-        output.emit_json("status/1", view.to_json(found))
-    elif porcelain or null:
-        output.write(view.format_porcelain(found, null, branch))
-    elif short and not long:
-        output.write_lines(view.format_short(found, session.shown, session.style, branch))
-    else:
-        output.write_lines(view.format_long(found, session.shown, session.style))
+    names = ("short", "branch", "porcelain", "long", "null", "as_json")
+    values = (short, branch, porcelain, long, null, as_json)
+    show_status(session, {name for name, value in zip(names, values, strict=True) if value}, untracked)

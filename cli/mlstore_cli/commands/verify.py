@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mlstore_cli import errors, output
+from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import complete_revisions, define, json_option
 
@@ -49,7 +50,7 @@ def command(
     from mlstore_cli.views.verify import format_report
 
     golden = session.golden_argument(against)
-    with session.progress("verifying") as progress:
+    with no_collector(), session.progress("verifying") as progress:
         report = verify(
             session.repo,
             revision,

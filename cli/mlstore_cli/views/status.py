@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from mlstore_cli.output import Style, escape, quote
-from mlstore_cli.views.changes import LETTERS
-from mlstore_cli.views.commits import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +43,8 @@ def format_long(status: Status, relative: Callable[[str], str], style: Style) ->
 def _describe_head(head: Head, style: Style) -> str:
     if head.branch is not None:
         return f"On branch {escape(head.branch)}"
+    from mlstore_cli.views.commits import short
+
     return f"{style.red('HEAD detached at')} {short(head.commit or '')}"
 
 
@@ -74,6 +74,8 @@ def _summarise(status: Status) -> str | None:
 
 def two_letters(status: Status) -> list[tuple[str, str]]:
     """Return (XY, path) for every change, tracked paths first, each part sorted by path."""
+    from mlstore_cli.views.changes import LETTERS
+
     staged = {change.path: LETTERS[change.status] for change in status.staged}
     unstaged = {change.path: LETTERS[change.status] for change in status.unstaged}
     tracked = [

@@ -132,7 +132,7 @@ def _wrap(first: str, text: str, *, indent: int) -> list[str]:
     return [first + parts[0], *(" " * indent + part for part in parts[1:])]
 
 
-def _counts(checked: dict[str, int]) -> str:
+def _counts(checked: dict[str, int], *, quick: bool = False) -> str:
     from mlstore_cli.progress import format_size
 
     parts = [
@@ -141,7 +141,7 @@ def _counts(checked: dict[str, int]) -> str:
         if checked.get(word)
     ]
     if checked.get("bytes"):
-        parts.append(f"{format_size(checked['bytes'])} hashed")
+        parts.append(f"{format_size(checked['bytes'])} {'in them' if quick else 'hashed'}")
     return ", ".join(parts)
 
 
@@ -154,10 +154,14 @@ def format_fsck(report: FsckReport, style: Style, *, unreachable: bool = False) 
         lines += [f"unreachable {object_id}" for object_id in report.unreachable]
     else:
         lines += [f"dangling {object_id}" for object_id in report.dangling]
-    counted = _counts(report.checked)
+    counted = _counts(report.checked, quick=report.mode == "quick")
     errors = sum(finding.severity == "error" for finding in report.findings)
     if report.ok:
-        lines.append(style.green("ok:") + f" {counted}")
+        word = "ok by checksum, not hashed:" if report.mode == "quick" else "ok:"
+        lines.append(style.green(word) + f" {counted}")
     else:
         lines.append(style.red(f"{errors} error{'s' if errors != 1 else ''}:") + f" {counted}")
+    for what, why in report.skipped.items():
+        label = "not read again" if what == "resumed" else "not checked"
+        lines += [style.dim(line) for line in textwrap.wrap(f"{label}: {what} ({escape(why)})", WIDTH)]
     return lines

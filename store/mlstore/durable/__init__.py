@@ -6,25 +6,38 @@ invisible or swept away by a later writer. A failed fsync is never tried again o
 kernel has marked the pages clean, so the file is dropped and the caller starts again from the source.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlstore._lazy import lazy_names
 from mlstore.durable.errors import storage_error, storage_errors
-from mlstore.durable.files import (
-    append_line,
-    make_folder,
-    remove_file,
-    remove_folder,
-    replace_file,
-    write_all,
-)
-from mlstore.durable.locks import FileLock
-from mlstore.durable.staging import StagedFile, Staging, sweep
-from mlstore.durable.sync import sync_folder
+
+if TYPE_CHECKING:
+    from mlstore.durable.clone import clone_file
+    from mlstore.durable.files import (
+        append_line,
+        make_folder,
+        remove_empty_folder,
+        remove_file,
+        remove_folder,
+        replace_file,
+        write_all,
+    )
+    from mlstore.durable.locks import FileLock
+    from mlstore.durable.staging import StagedFile, Staging, move_files, sweep
+    from mlstore.durable.sync import sync_folder
 
 __all__ = [
+    "DEFAULT_WAIT",
     "FileLock",
     "StagedFile",
     "Staging",
     "append_line",
+    "clone_file",
     "make_folder",
+    "move_files",
+    "remove_empty_folder",
     "remove_file",
     "remove_folder",
     "replace_file",
@@ -34,3 +47,27 @@ __all__ = [
     "sync_folder",
     "write_all",
 ]
+
+DEFAULT_WAIT = 10.0
+"""Seconds that a lock is waited for."""
+
+# Whoever only reads needs none of it.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "FileLock": "mlstore.durable.locks",
+        "StagedFile": "mlstore.durable.staging",
+        "Staging": "mlstore.durable.staging",
+        "append_line": "mlstore.durable.files",
+        "clone_file": "mlstore.durable.clone",
+        "make_folder": "mlstore.durable.files",
+        "move_files": "mlstore.durable.staging",
+        "remove_empty_folder": "mlstore.durable.files",
+        "remove_file": "mlstore.durable.files",
+        "remove_folder": "mlstore.durable.files",
+        "replace_file": "mlstore.durable.files",
+        "sweep": "mlstore.durable.staging",
+        "sync_folder": "mlstore.durable.sync",
+        "write_all": "mlstore.durable.files",
+    },
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from mlstore.durable.errors import storage_errors
@@ -27,6 +28,18 @@ def write_all(fd: int, data: BytesLike) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def create_file(path: str, data: BytesLike, mode: int) -> os.stat_result:
+    """Make a new file that holds *data*, not synced, and give its ``fstat``; raises ``OSError``."""
+    fd = os.open(path, CREATE, mode)
+    try:
+        if os.write(fd, data) != len(data):
+            os.lseek(fd, 0, os.SEEK_SET)
+            write_all(fd, data)
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
 
 
 def make_folder(folder: Path, *, fsync: bool = True) -> None:
@@ -104,6 +117,12 @@ def remove_folder(path: Path) -> None:
             import shutil
 
             shutil.rmtree(path)
+
+
+def remove_empty_folder(path: Path) -> None:
+    """Remove the folder *path* if there is nothing in it. Not made durable."""
+    with suppress(OSError):
+        os.rmdir(path)
 
 
 def remove_file(path: Path, *, fsync: bool = True) -> None:

@@ -6,18 +6,16 @@ whom.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
 
+from mlstore.durable import DEFAULT_WAIT
 from mlstore.durable.errors import storage_errors
 from mlstore.errors import Locked
-from mlstore.model import format_time
 
-DEFAULT_WAIT = 10.0
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
 
@@ -74,6 +72,10 @@ class FileLock:
         self.release()
 
     def _sign(self, fd: int) -> None:
+        import json
+
+        from mlstore.model import format_time
+
         text = json.dumps({"pid": os.getpid(), "purpose": self._purpose, "since": format_time(time.time())})
         try:
             os.ftruncate(fd, 0)
@@ -94,6 +96,8 @@ class FileLock:
 
 
 def _read_holder(fd: int) -> dict[str, object] | None:
+    import json
+
     try:
         os.lseek(fd, 0, os.SEEK_SET)
         value = json.loads(os.read(fd, 4096))

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mlstore.durable.errors import storage_errors
-from mlstore.durable.files import CREATE, SINGLE_FILE, write_all
+from mlstore.durable.files import CREATE, SINGLE_FILE, make_folder, write_all
 from mlstore.durable.locks import try_lock
 from mlstore.durable.sync import sync_file_system, sync_folder
 from mlstore.hashing import BytesLike
@@ -76,6 +76,16 @@ class Staging:
             self._count += 1
             return StagedFile(self._folder / f"{self._count:x}", mode)
 
+    def new_folder(self) -> Path:
+        """Make a new folder, for a whole tree that gets its place by one rename; raises ``StorageError``."""
+        with storage_errors(self._scratch):
+            if self._folder is None:
+                self._folder = self._open_folder()
+            self._count += 1
+            path = self._folder / f"{self._count:x}"
+            path.mkdir()
+            return path
+
     def _open_folder(self) -> Path:
         self._scratch.mkdir(exist_ok=True)
         while True:
@@ -90,28 +100,36 @@ class Staging:
                 os.close(self._lock)
                 self._lock = -1
 
-    def publish(self, moves: Iterable[tuple[Path, Path]], *, is_corrupt: Callable[[Path], bool]) -> None:
+    def publish(
+        self,
+        moves: Iterable[tuple[Path, Path]],
+        *,
+        is_corrupt: Callable[[Path], bool],
+        reused: Iterable[Path] = (),
+    ) -> None:
         """Give staged files their final names: ``(staged, final)`` pairs, all or (after a crash) some.
 
         A final name that exists is left alone, unless *is_corrupt* says that its bytes are damaged:
-        then the good copy takes its place. Raises ``StorageError``.
+        then the good copy takes its place. *reused* are folders with files that were there before and
+        that the caller relies on: whoever put them there may have died before their names were on disk.
+        Raises ``StorageError``.
         """
         pairs = list(moves)
-        if not pairs or self._folder is None:
+        touched = {place for folder in reused for place in (folder, folder.parent)}
+        if not (pairs or touched):
             return
         with storage_errors(self._scratch):
             self._sync_files([staged for staged, _ in pairs])
-            touched: set[Path] = set()
             for staged, final in pairs:
                 if final.parent not in touched and not final.parent.is_dir():
                     final.parent.mkdir(parents=True, exist_ok=True)
                     touched.add(final.parent.parent)
                 touched.add(final.parent)
                 _give_name(staged, final, is_corrupt)
-            self._sync_names(touched, len(pairs))
+            self._sync_names(touched)
 
     def _sync_files(self, files: list[Path]) -> None:
-        if not self._fsync or (len(files) >= _BATCH_FROM and sync_file_system(self._scratch)):
+        if not (self._fsync and files) or (len(files) >= _BATCH_FROM and sync_file_system(self._scratch)):
             return
         for path in files:
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
@@ -120,8 +138,8 @@ class Staging:
             finally:
                 os.close(fd)
 
-    def _sync_names(self, folders: set[Path], count: int) -> None:
-        if not self._fsync or (count >= _BATCH_FROM and sync_file_system(self._scratch)):
+    def _sync_names(self, folders: set[Path]) -> None:
+        if not self._fsync or (len(folders) >= _BATCH_FROM and sync_file_system(self._scratch)):
             return
         for folder in sorted(folders):
             sync_folder(folder)
@@ -134,6 +152,26 @@ class Staging:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def move_files(
+    moves: Iterable[tuple[Path, Path]], *, is_corrupt: Callable[[Path], bool], fsync: bool = True
+) -> None:
+    """Give files of the store other places: ``(old, new)`` pairs, durably. Folders are made as needed.
+
+    After a crash each file is at one place or at both. A file that is at the new place already stays, unless
+    *is_corrupt* says that it is damaged. Raises ``StorageError``.
+    """
+    touched: set[Path] = set()
+    for old, new in moves:
+        with storage_errors(old):
+            make_folder(new.parent, fsync=fsync)
+            _give_name(old, new, is_corrupt)
+            touched |= {old.parent, new.parent}
+    if fsync:
+        for folder in sorted(touched):
+            with storage_errors(folder):
+                sync_folder(folder)
 
 
 def _give_name(staged: Path, final: Path, is_corrupt: Callable[[Path], bool]) -> None:
@@ -156,7 +194,13 @@ def _remove_tree(folder: Path) -> None:
     """Remove a staging folder, its lock last: whoever dies halfway leaves one that can be swept."""
     with suppress(OSError):
         for name in sorted(os.listdir(folder), key=_LOCK_NAME.__eq__):
-            os.unlink(folder / name)
+            path = folder / name
+            if path.is_dir() and not path.is_symlink():
+                import shutil
+
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         os.rmdir(folder)
 
 

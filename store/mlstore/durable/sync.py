@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+_SYNC_FILE_RANGE_WRITE = 2
+
 
 def sync_folder(folder: Path) -> None:
     """Make the names in *folder* durable. Windows has no such call and needs none."""
@@ -42,18 +44,41 @@ def sync_file_system(folder: Path) -> bool:
     return True
 
 
+def start_writeback(fd: int, offset: int, length: int) -> None:
+    """Ask the system to begin writing out a range of a file; a hint, which promises nothing."""
+    call = _sync_file_range()
+    if call is not None:
+        call(fd, offset, length, _SYNC_FILE_RANGE_WRITE)
+
+
+@cache
+def _sync_file_range() -> Any:
+    call = _of_libc("sync_file_range")
+    if call is not None:
+        import ctypes
+
+        call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return call
+
+
 @cache
 def _syncfs() -> Any:
-    if not sys.platform.startswith("linux") or _kernel() < (5, 8):
+    return _of_libc("syncfs") if _kernel() >= (5, 8) else None
+
+
+def _of_libc(name: str) -> Any:
+    if not sys.platform.startswith("linux"):
         return None
     import ctypes
 
     try:
-        return ctypes.CDLL(None, use_errno=True).syncfs
+        return getattr(ctypes.CDLL(None, use_errno=True), name)
     except (OSError, AttributeError):
         return None
 
 
 def _kernel() -> tuple[int, ...]:
+    if not hasattr(os, "uname"):
+        return (0,)
     parts = os.uname().release.split("-")[0].split(".")[:2]
     return tuple(int(part) if part.isdigit() else 0 for part in parts)

@@ -14,7 +14,7 @@ from mlstore.model import Person
 from mlstore.refs import BRANCHES, Head, ReflogEntry, validate_ref
 from mlstore.repository import Change, Repository, Snapshot, read_snapshot
 from mlstore.worktree import checkout_snapshot, unstaged_changes
-from mlstore.worktree.checkout import unread_entry
+from mlstore.worktree.checkout import checkout_changes, unread_entry
 
 ResetMode: TypeAlias = Literal["soft", "mixed", "hard"]
 
@@ -37,6 +37,7 @@ def switch(
     reset: bool = False,
     detach: bool = False,
     force: bool = False,
+    carried: bool = True,
     who: Person,
     time: str,
 ) -> Switched:
@@ -44,7 +45,8 @@ def switch(
 
     *create* makes the branch at *start* first (*reset*: also when it exists). *force* loses local
     changes. Raises ``WouldOverwrite`` when work would be lost, ``RefNotFound`` for an unknown branch,
-    ``Refused`` when the branch to create exists; then nothing was changed.
+    ``Refused`` when the branch to create exists; then nothing was changed. *carried* False saves the look
+    at every tracked file that the list of local changes takes: it is empty then.
     """
     with repo.write_lock("checkout"):
         previous = repo.refs.head()
@@ -52,10 +54,12 @@ def switch(
             target = previous_branch(repo, 1)
             detach = detach or repo.refs.read(BRANCHES + target) is None
         if create:
-            return _switch_to_new(repo, previous, target, start, reset=reset, force=force, who=who, time=time)
+            return _switch_to_new(
+                repo, previous, target, start, reset=reset, force=force, carried=carried, who=who, time=time
+            )
         branch = None if detach else _branch(repo, target)
         commit = resolve_commit(repo, target if branch is None else BRANCHES + branch)
-        carried = _move_files(repo, previous.commit, commit, force=force)
+        local = _move_files(repo, previous.commit, commit, force=force, carried=carried)
         # Where nothing moves there is no line: '-' means the branch before, not this one again.
         stays = branch is not None and branch == previous.branch
         entry = None if stays else _moving(previous, branch or commit, commit, who, time)
@@ -63,7 +67,7 @@ def switch(
             repo.refs.set_head_detached(commit, entry)
         else:
             repo.refs.set_head_branch(branch, entry)
-        return Switched(previous, repo.refs.head(), carried)
+        return Switched(previous, repo.refs.head(), local)
 
 
 def _branch(repo: Repository, name: str) -> str:
@@ -88,6 +92,7 @@ def _switch_to_new(
     *,
     reset: bool,
     force: bool,
+    carried: bool,
     who: Person,
     time: str,
 ) -> Switched:
@@ -100,12 +105,12 @@ def _switch_to_new(
         return Switched(previous, repo.refs.head(), [])
     commit = resolve_commit(repo, start)
     repo.refs.make_room(ref)
-    carried = _move_files(repo, previous.commit, commit, force=force)
+    local = _move_files(repo, previous.commit, commit, force=force, carried=carried)
     if commit != old:
         made = ReflogEntry(old, commit, time, str(who), f"branch: created from {start}")
         repo.refs.update(ref, commit, old=old, entry=made)
     repo.refs.set_head_branch(name, _moving(previous, name, commit, who, time))
-    return Switched(previous, repo.refs.head(), carried)
+    return Switched(previous, repo.refs.head(), local)
 
 
 def _moving(previous: Head, to: str, commit: ObjectId, who: Person, time: str) -> ReflogEntry:
@@ -113,15 +118,26 @@ def _moving(previous: Head, to: str, commit: ObjectId, who: Person, time: str) -
     return ReflogEntry(previous.commit, commit, time, str(who), message)
 
 
-def _move_files(repo: Repository, old: ObjectId | None, new: ObjectId, *, force: bool) -> list[Change]:
+def _move_files(
+    repo: Repository, old: ObjectId | None, new: ObjectId, *, force: bool, carried: bool
+) -> list[Change]:
     index = repo.read_index()
     target_tree = repo.objects.read_commit(new).tree
-    if old != new or force:
-        before = _snapshot(repo, old)
-        checkout_snapshot(repo, index, before, read_snapshot(repo.objects, target_tree), force=force)
-        _mark_if_equal(index, read_snapshot(repo.objects, target_tree), target_tree)
+    old_tree = None if old is None else repo.objects.read_commit(old).tree
+    if force or (old != new and old_tree is None):
+        target = read_snapshot(repo.objects, target_tree)
+        checkout_snapshot(repo, index, read_snapshot(repo.objects, old_tree), target, force=force)
+        _mark_if_equal(index, target, target_tree)
         repo.save_index(index)
-    return unstaged_changes(repo)
+    elif old != new:
+        was_old = index.tree == old_tree
+        checkout_changes(repo, index, old_tree, target_tree)
+        if was_old:
+            index.mark_tree(target_tree)
+        else:
+            _mark_if_equal(index, read_snapshot(repo.objects, target_tree), target_tree)
+        repo.save_index(index)
+    return unstaged_changes(repo) if carried else []
 
 
 def _snapshot(repo: Repository, commit: ObjectId | None) -> Snapshot:

@@ -6,7 +6,7 @@ from mlstore.errors import NothingToCommit, ObjectNotFound, Refused, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.model import Commit, Person, StageRecord, compute_lineage
 from mlstore.refs import BRANCHES, ReflogEntry
-from mlstore.repository import Repository, Snapshot, read_snapshot, write_tree
+from mlstore.repository import NewTrees, Repository, Snapshot, make_trees, new_files, write_trees
 
 
 def record_commit(
@@ -37,9 +37,10 @@ def record_commit(
         index = repo.read_index()
         entries = index.snapshot() if snapshot is None else snapshot
         known = repo.objects.read_commit(head.commit) if head.commit else None
-        _require_blobs(repo, entries, known.tree if known else None)
+        made = make_trees(repo.format, entries.values())
+        _require_blobs(repo, made, known.tree if known else None)
         with repo.objects.transaction() as writer:
-            tree = write_tree(writer, entries.values())
+            tree = write_trees(writer, made)
             if replaced and replaced.stage is not None and stage is None:
                 stage = _kept_stage(replaced, tree)
             elif not allow_empty and not amend and stage is None:
@@ -93,17 +94,18 @@ def _refuse_nothing(known: Commit | None, tree: ObjectId) -> None:
         )
 
 
-def _require_blobs(repo: Repository, entries: Snapshot, parent: ObjectId | None) -> None:
+def _require_blobs(repo: Repository, made: NewTrees, parent: ObjectId | None) -> None:
     """A commit never names a blob that is not there: look at those that the parent does not have."""
-    before = read_snapshot(repo.objects, parent)
-    for path, entry in entries.items():
-        if not entry.same_content(before.get(path)) and entry.id not in repo.objects:
-            raise ObjectNotFound(
-                f"the staged content of '{path}' is not in the store",
-                hint=f"run 'mlstore add {path}' again",
-                id=entry.id,
-                path=path,
-            )
+    new = {entry.id: entry.name for entry in new_files(repo.objects, made, parent)}
+    missing = repo.objects.absent(new)
+    if missing:
+        path, object_id = min((new[object_id], object_id) for object_id in missing)
+        raise ObjectNotFound(
+            f"the staged content of '{path}' is not in the store",
+            hint=f"run 'mlstore add {path}' again",
+            id=object_id,
+            path=path,
+        )
 
 
 def _advance(repo: Repository, commit_id: ObjectId, commit: Commit, *, amend: bool) -> None:

@@ -24,11 +24,12 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from operator import lt
 
 from mlstore.errors import CorruptFile, InvalidPath
 from mlstore.hashing import ObjectId, checksum_bytes
-from mlstore.index.table import EXECUTABLE, Table
-from mlstore.model import validate_path
+from mlstore.index.table import Table
+from mlstore.model.paths import validate_path
 
 _MAGIC = b"MLSINDEX"
 _VERSION = 1
@@ -82,19 +83,20 @@ def _decode_columns(view: memoryview, count: int) -> Table:
         raise _corrupt("a path is not UTF-8") from None
     if paths.pop() != "" or len(paths) != count:
         raise _corrupt("its paths do not fit its length")
-    mtimes, ctimes, inodes, sizes = numbers
-    table = Table(paths, mtimes, ctimes, inodes, sizes, kinds, ids, checksums)
+    table = Table(paths)
+    table.mtimes, table.ctimes, table.inodes, table.sizes = numbers
+    table.kinds, table.ids, table.checksums = kinds, ids, checksums
     _check_rows(table)
     return table
 
 
 def _check_rows(table: Table) -> None:
-    if table.kinds and max(table.kinds) > EXECUTABLE:
+    if table.kinds.translate(None, b"\0\1"):
         raise _corrupt("an entry has an unknown kind")
     if table.sizes and min(table.sizes) < 0:
         raise _corrupt("an entry has a negative size")
     paths = table.paths
-    if any(map(str.__ge__, paths, paths[1:])):
+    if not all(map(lt, paths, paths[1:])):
         raise _corrupt("its paths are not in order")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mlstore.hashing import ObjectId
 from mlstore.index.codec import decode_index, encode_index
 from mlstore.index.table import EXECUTABLE, IndexEntry, StatData, Table
-from mlstore.model import TreeEntry
+from mlstore.model.tree import TreeEntry
 
 
 class Index:
@@ -26,6 +26,13 @@ class Index:
         self._written_ns = written_ns
         self._fresh: set[str] = set()  # set since the file was read: their stat data is from now
         self.dirty = False
+        self.stamp: tuple[int, ...] = ()
+        """Which file it was read from, as ``Repository.index_stamp`` tells it."""
+
+    @property
+    def written_ns(self) -> int:
+        """The mtime of the file that this was read from, in ns; 0 for a new one."""
+        return self._written_ns
 
     @classmethod
     def load(cls, data: bytes, written_ns: int) -> Index:
@@ -37,7 +44,7 @@ class Index:
         self._merge()
         table = self._table
         horizon = self._written_ns
-        if horizon:
+        if horizon and max((*table.mtimes, *table.ctimes), default=0) >= horizon:
             for row, (mtime, ctime) in enumerate(zip(table.mtimes, table.ctimes, strict=True)):
                 # What was racy stays unbelieved: the new file's own mtime would make it look safe.
                 if (mtime >= horizon or ctime >= horizon) and table.paths[row] not in self._fresh:
@@ -127,6 +134,13 @@ class Index:
             and bool(mtime or ctime)  # both 0: nothing is known
             and bool(status.st_mode & 0o100) == (table.kinds[row] == EXECUTABLE)
         )
+
+    def refresh(self, row: int, mtime_ns: int, ctime_ns: int, inode: int) -> None:
+        """Note new stat data for a row of ``table``, whose file still has the content that its id names."""
+        table = self._table
+        table.mtimes[row], table.ctimes[row], table.inodes[row] = mtime_ns, ctime_ns, inode
+        self._fresh.add(table.paths[row])
+        self.dirty = True
 
     # inside
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from array import array
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from mlstore.hashing import ObjectId
@@ -48,22 +47,31 @@ class IndexEntry(NamedTuple):
         return TreeEntry(self.path, self.kind, self.id, self.size)
 
 
-@dataclass(slots=True)
 class Table:
     """The columns of an index, row by row in the order of paths.
 
     ``tree`` is the tree that the rows are known to equal, so that nobody has to read it to compare.
     """
 
-    paths: list[str] = field(default_factory=list)
-    mtimes: array[int] = field(default_factory=lambda: array("q"))
-    ctimes: array[int] = field(default_factory=lambda: array("q"))
-    inodes: array[int] = field(default_factory=lambda: array("q"))
-    sizes: array[int] = field(default_factory=lambda: array("q"))
-    kinds: bytearray = field(default_factory=bytearray)
-    ids: bytearray = field(default_factory=bytearray)
-    checksums: bytearray = field(default_factory=bytearray)
-    tree: ObjectId | None = None
+    __slots__ = ("checksums", "ctimes", "ids", "inodes", "kinds", "mtimes", "paths", "sizes", "tree")
+
+    def __init__(self, paths: list[str] | None = None, tree: ObjectId | None = None) -> None:
+        self.paths = paths if paths is not None else []
+        self.mtimes = array("q")
+        self.ctimes = array("q")
+        self.inodes = array("q")
+        self.sizes = array("q")
+        self.kinds = bytearray()
+        self.ids = bytearray()
+        self.checksums = bytearray()
+        self.tree = tree
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def append(self, entry: IndexEntry) -> None:
         """Add *entry* as the last row."""

@@ -6,7 +6,6 @@ bits. A reader that re-encodes what it decoded and compares the bytes has checke
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlstore.errors import DecodeError, UsageError
@@ -23,6 +22,8 @@ def canonical_json(value: object) -> bytes:
 
     Floats are the caller's to keep out: every reader refuses them.
     """
+    import json
+
     text = json.dumps(
         value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), default=_refuse
     )
@@ -52,6 +53,8 @@ def encode_readable(kind: str, value: object, decode: Callable[[bytes], object])
 
 def decode_object(kind: str, data: bytes) -> dict[str, Any]:
     """Take an object's bytes apart; raises ``DecodeError`` unless they are canonical."""
+    import json
+
     header = f"mlstore {kind} 1\n".encode()
     if not data.startswith(header):
         raise DecodeError(f"not a {kind}: the first line is not 'mlstore {kind} 1'")

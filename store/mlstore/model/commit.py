@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
+from mlstore._lazy import LazyPattern
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
 from mlstore.model.canonical import decode_object, encode_readable
@@ -15,8 +15,8 @@ from mlstore.model.times import is_time
 
 RecordKind: TypeAlias = Literal["observed", "asserted"]
 _RECORDS = frozenset({"observed", "asserted"})
-_LINE_BREAK = re.compile(r"[\x00-\x1f\x7f<>]")
-STAGE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z", re.ASCII)
+_LINE_BREAK = LazyPattern(r"[\x00-\x1f\x7f<>]")
+STAGE_NAME = LazyPattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,27 @@ names included), or forge a line on a terminal is refused everywhere.
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections.abc import Iterable
 
+from mlstore._lazy import LazyPattern
 from mlstore.errors import InvalidPath
+
+LOCK_NAME = "mlstore.lock"
+"""The pins of golden pipelines, beside ``.mlstore``: it names a commit, so no commit can hold it."""
 
 MAX_COMPONENT = 255
 MAX_PATH = 4096
 
 # Control characters, DEL, C1, backslash, and colon (drive prefixes, NTFS streams).
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\\:/]")
+_FORBIDDEN = LazyPattern(r"[\x00-\x1f\x7f-\x9f\\:/]")
 # HFS+ ignores these when it compares names, so '.g<U+200C>it' is '.git' there.
-_HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-_SHORT_NAME = re.compile(r"(?:mlstor|git)~\d+\Z")
+_HFS_IGNORED = LazyPattern("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_SHORT_NAME = LazyPattern(r"(?:mlstor|git)~\d+\Z")
 _RESERVED = frozenset({".mlstore", ".git"})
-_SIMPLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]*\Z")
+_SHORT = MAX_PATH // 4  # no character takes more than four bytes
+_SIMPLE = LazyPattern(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]*\Z")
+_PLAIN = "[A-Za-z0-9_](?:[A-Za-z0-9_.=,+-]{0,58}[A-Za-z0-9_=,+-])?"
+_PLAIN_PATH = LazyPattern(rf"{_PLAIN}(?:/{_PLAIN})*\Z")
 
 
 def validate_component(name: str) -> str:
@@ -57,6 +63,8 @@ def _refusal(name: str) -> str | None:
 
 def validate_path(path: str) -> str:
     """Give *path* back when every component is allowed; raises ``InvalidPath``."""
+    if len(path) <= MAX_PATH and _PLAIN_PATH.match(path):
+        return path  # the common case: see validate_component
     if len(path) > MAX_PATH or len(path.encode("utf-8", "surrogatepass")) > MAX_PATH:
         raise InvalidPath(f"'{path[:60]}...' is longer than {MAX_PATH} bytes", path=path)
     for name in path.split("/"):
@@ -71,10 +79,25 @@ def validate_path(path: str) -> str:
     return path
 
 
+def validate_paths(paths: Iterable[str]) -> None:
+    """As ``validate_path`` for each of *paths*; a folder that many of them share is looked at once."""
+    sound = {""}
+    for path in paths:
+        name = path[path.rfind("/") + 1 :]
+        folder = path[: len(path) - len(name)]
+        plain = len(path) <= _SHORT and len(name) <= 60 and _SIMPLE.match(name) and name[-1] != "."
+        if plain and folder in sound:
+            continue
+        validate_path(path)
+        sound.add(folder)
+
+
 def collision_key(path: str) -> str:
     """Give what *path* is on a file system that folds case and normalises unicode (macOS, Windows)."""
     if path.isascii():
         return path.lower()
+    import unicodedata
+
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
@@ -95,14 +118,22 @@ class Collisions:
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
+        self._folders = {""}
 
     def add(self, path: str) -> None:
         """Take in *path* and the folders above it; raises ``InvalidPath``."""
-        for name in (path, *parents_of(path)):
-            other = self._seen.setdefault(collision_key(name), name)
-            if other != name:
-                raise InvalidPath(
-                    f"'{name}' and '{other}' are one name on file systems that fold case or accents",
-                    hint="rename one of them: a checkout elsewhere would lose it",
-                    path=name,
-                )
+        self._take(path)
+        folder = path.rpartition("/")[0]
+        if folder not in self._folders:
+            for name in (folder, *parents_of(folder)):
+                self._take(name)
+            self._folders.add(folder)
+
+    def _take(self, name: str) -> None:
+        other = self._seen.setdefault(collision_key(name), name)
+        if other != name:
+            raise InvalidPath(
+                f"'{name}' and '{other}' are one name on file systems that fold case or accents",
+                hint="rename one of them: a checkout elsewhere would lose it",
+                path=name,
+            )

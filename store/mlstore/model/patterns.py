@@ -12,7 +12,7 @@ from functools import lru_cache
 _MAGIC = re.compile(r"[*?\[]")
 _STAR, _ANYTHING, _FOLDERS = "[^/]*", ".*", "(?:[^/]+/)*"
 _WILD = frozenset({_STAR, _ANYTHING, _FOLDERS})
-_SET = re.compile(r"\[(!?)(\]?[^]/]*)\]")
+_SET = re.compile(r"\[([!^]?)(\]?[^]/]*)\]")
 
 
 def has_magic(pattern: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z\Z", re.ASCII)
+from mlstore._lazy import LazyPattern
+
+_TIME = LazyPattern(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z\Z")
 _PATTERN = "%Y-%m-%dT%H:%M:%SZ"
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 
+from mlstore._lazy import LazyPattern
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
-from mlstore.model.canonical import decode_object, encode_object
-from mlstore.model.fields import Fields
 from mlstore.model.paths import validate_component
+
+if TYPE_CHECKING:
+    from mlstore.model.fields import Fields
 
 EntryKind: TypeAlias = Literal["file", "executable", "tree"]
 ENTRY_KINDS = frozenset({"file", "executable", "tree"})
 
+# An entry with a plain name, as its canonical bytes are: text that is nothing but these is canonical JSON by
+# construction, and its names are those that `validate_component` takes without a second look.
+_PLAIN = LazyPattern(
+    r'\{"id":"([0-9a-f]{64})","kind":"(file|executable|tree)",'
+    r'"name":"([A-Za-z0-9_](?:[A-Za-z0-9_.=,+-]{0,58}[A-Za-z0-9_=,+-])?)","size":(0|[1-9][0-9]{0,17})\},'
+)
+_PLAIN_SIZE = len('{"id":"","kind":"","name":"","size":},') + 64
+_HEAD = b'mlstore tree 1\n{"entries":['
+_TAIL = b"]}"
+_KINDS: dict[str, EntryKind] = {"file": "file", "executable": "executable", "tree": "tree"}
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+
+class TreeEntry(NamedTuple):
     """One name in a folder. ``size`` is the number of bytes of the object that ``id`` names.
 
     In a flattened snapshot ``name`` is the whole path from the root of the repository.
@@ -33,8 +44,7 @@ class TreeEntry:
         return other is not None and self.id == other.id and self.kind == other.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """The entries of one folder, sorted by the UTF-8 bytes of their names, each name once."""
 
     entries: tuple[TreeEntry, ...]
@@ -52,6 +62,8 @@ def encode_tree(tree: Tree) -> bytes:
     _check_order([entry.name for entry in tree.entries])
     for entry in tree.entries:
         validate_component(entry.name)
+    from mlstore.model.canonical import encode_object
+
     entries = [
         {"id": entry.id, "kind": entry.kind, "name": entry.name, "size": entry.size} for entry in tree.entries
     ]
@@ -60,18 +72,42 @@ def encode_tree(tree: Tree) -> bytes:
 
 def decode_tree(data: bytes) -> Tree:
     """Read a tree; raises ``DecodeError`` for anything not canonical, hostile names included."""
+    return _decode_plain(data) or _decode_any(data)
+
+
+def _decode_plain(data: bytes) -> Tree | None:
+    """Read a tree of plain names, ten times as fast; None for any other, right or wrong."""
+    if not (data.startswith(_HEAD) and data.endswith(_TAIL) and data.isascii()):
+        return None
+    body = data[len(_HEAD) : -len(_TAIL)].decode("ascii") + ","
+    found = _PLAIN.findall(body)
+    # What was found does not overlap: when it is as long as the whole, then it is the whole.
+    if sum(_PLAIN_SIZE + len(kind) + len(name) + len(size) for _, kind, name, size in found) != len(body):
+        return None
+    if any(before[2] >= entry[2] for before, entry in pairwise(found)):
+        return None
+    return Tree(
+        tuple(
+            [TreeEntry(name, _KINDS[kind], cast(ObjectId, id_), int(size)) for id_, kind, name, size in found]
+        )
+    )
+
+
+def _decode_any(data: bytes) -> Tree:
+    from mlstore.model.canonical import decode_object
+    from mlstore.model.fields import Fields
+
     fields = Fields(decode_object("tree", data), "tree")
     raw = fields.take("entries")
     fields.done()
     if not isinstance(raw, list):
         raise fields.error("'entries' is not a list")
-    entries = tuple(_decode_entry(item) for item in raw)
+    entries = tuple(_decode_entry(Fields(item, "tree entry")) for item in raw)
     _check_order([entry.name for entry in entries])
     return Tree(entries)
 
 
-def _decode_entry(raw: object) -> TreeEntry:
-    fields = Fields(raw, "tree entry")
+def _decode_entry(fields: Fields) -> TreeEntry:
     entry = TreeEntry(
         name=fields.text("name"),
         kind=cast(EntryKind, fields.one_of("kind", ENTRY_KINDS)),

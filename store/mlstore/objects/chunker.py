@@ -29,9 +29,12 @@ def cut(pieces: Iterable[BytesLike]) -> Iterator[memoryview]:
     from pyfastcdc import FastCDC
 
     cutter = FastCDC(avg_size=AVERAGE, min_size=SMALLEST, max_size=LARGEST)
-    rest = b""
-    for window in _windows(pieces):
-        data = memoryview(rest + window if rest else window)
+    window = bytearray()
+    for piece in pieces:
+        window += piece
+        if len(window) < _WINDOW:
+            continue
+        data = memoryview(window)
         start = 0
         for chunk in cutter.cut_buf(data):
             stop = chunk.offset + chunk.length
@@ -40,21 +43,10 @@ def cut(pieces: Iterable[BytesLike]) -> Iterator[memoryview]:
                 break
             yield data[chunk.offset : stop]
             start = stop
-        rest = bytes(data[start:])
-    tail = memoryview(rest)
-    for chunk in cutter.cut_buf(tail) if rest else ():
+        window = bytearray(data[start:])
+    tail = memoryview(window)
+    for chunk in cutter.cut_buf(tail) if window else ():
         yield tail[chunk.offset : chunk.offset + chunk.length]
-
-
-def _windows(pieces: Iterable[BytesLike]) -> Iterator[bytes]:
-    window = bytearray()
-    for piece in pieces:
-        window += piece
-        if len(window) >= _WINDOW:
-            yield bytes(window)
-            window = bytearray()
-    if window:
-        yield bytes(window)
 
 
 def map_ordered(

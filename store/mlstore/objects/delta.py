@@ -45,29 +45,51 @@ class Base:
         return select(self.parts, self.starts, offset, length)
 
 
-def common_prefix(one: ReadAt, other: ReadAt, limit: int) -> int:
-    """Give the number of bytes, at most *limit*, that two files have in common at their start."""
-    at = 0
-    while at < limit:
-        size = min(BUFFER_SIZE, limit - at)
-        left, right = one(at, size), other(at, size)
-        if left != right:
-            return at + _first_difference(left, right)
-        at += size
-    return limit
+class Ends:
+    """What an old version (*read_at*, *old_size* bytes) and a new one have in common at start and end.
 
+    It is given the new one's bytes in order, once, and reads the old one beside them: first at the same
+    place, and from the first difference on as far from the end as the new one's bytes are.
+    """
 
-def common_suffix(one: ReadAt, one_size: int, other: ReadAt, other_size: int, limit: int) -> int:
-    """Give the number of bytes, at most *limit*, that two files have in common at their end."""
-    found = 0
-    while found < limit:
-        size = min(BUFFER_SIZE, limit - found)
-        left = one(one_size - found - size, size)
-        right = other(other_size - found - size, size)
-        if left != right:
-            return found + _first_difference(left[::-1], right[::-1])
-        found += size
-    return limit
+    def __init__(self, read_at: ReadAt, old_size: int, new_size: int) -> None:
+        self._read_at = read_at
+        self._shift = new_size - old_size
+        self._room = min(old_size, new_size)
+        self._size = new_size
+        self._at = 0
+        self._prefix = 0
+        self._same_from = 0
+        self._differs = False
+
+    def take(self, data: bytes) -> None:
+        """Take in the next bytes of the new version."""
+        at, self._at = self._at, self._at + len(data)
+        if not self._differs:
+            old = self._read_at(at, len(data))
+            if old == data:
+                self._prefix = self._at
+                return
+            self._differs = True
+            self._prefix = at + _first_difference(old, data)
+            # Neither version's end may reach into the start that was just found.
+            self._same_from = max(self._prefix, self._prefix + self._shift)
+        start = max(at, self._same_from)
+        if start < self._at:
+            self._compare_end(data[start - at :], start)
+
+    def _compare_end(self, data: bytes, start: int) -> None:
+        old = self._read_at(start - self._shift, len(data))
+        if old != data:
+            self._same_from = start + len(data) - _common_end(old, data)
+
+    def lengths(self, size: int) -> tuple[int, int]:
+        """Give the bytes in common at the start and at the end, of a new version that had *size* bytes."""
+        prefix = min(self._prefix, self._room)
+        if size != self._size or self._at != size:
+            return prefix, 0  # it changed meanwhile: whoever called sees that by its stat data
+        suffix = size - self._same_from if self._differs else 0
+        return prefix, max(0, min(suffix, self._room - prefix))
 
 
 def _first_difference(one: bytes, other: bytes) -> int:
@@ -81,13 +103,15 @@ def _first_difference(one: bytes, other: bytes) -> int:
     return low
 
 
-def find_delta(base: Base, read_at: ReadAt, size: int, prefix: int) -> list[Part | Literal]:
+def _common_end(one: bytes, other: bytes) -> int:
+    return _first_difference(one[::-1], other[::-1])
+
+
+def find_delta(base: Base, read_at: ReadAt, size: int, prefix: int, suffix: int) -> list[Part | Literal]:
     """Give the new file (*size* bytes) as parts of *base* and literals, in order.
 
-    *prefix* bytes are known to be equal at the start.
+    *prefix* bytes are known to be equal at the start, *suffix* bytes at the end; they do not overlap.
     """
-    room = min(base.size, size) - prefix
-    suffix = common_suffix(base.read_at, base.size, read_at, size, room)
     pieces: list[Part | Literal] = list(base.ranges(0, prefix))
     pieces += _middle(base, prefix, base.size - suffix, read_at, prefix, size - suffix)
     pieces += base.ranges(base.size - suffix, suffix)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from mlstore.errors import DecodeError
 from mlstore.hashing import ObjectId
@@ -23,8 +23,7 @@ MOST_PARTS = 1 << 20
 LARGEST_FILE = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """*length* bytes of the stored bytes of *source*, from *offset* on."""
 
     source: ObjectId

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from mlstore.durable import storage_error
 from mlstore.errors import CorruptError, CorruptObject, DecodeError, NotFoundError
-from mlstore.hashing import BUFFER_SIZE, BytesLike, ObjectId, read_chunks
+from mlstore.hashing import PIECE, ObjectId
 from mlstore.objects.pack import Pack, PackEntry, PackFolder
-from mlstore.objects.recipe import Part, decode_recipe, select, starts_of
+
+if TYPE_CHECKING:
+    from mlstore.objects.recipe import Part
 
 
 class Source(Protocol):
@@ -22,8 +24,8 @@ class Source(Protocol):
 
     size: int
 
-    def chunks(self) -> Iterator[BytesLike]:
-        """Give all bytes from the start; each chunk is valid until the next."""
+    def chunks(self) -> Iterator[bytes]:
+        """Give all bytes from the start."""
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Give the *length* bytes from *offset* on; fewer where the object ends."""
@@ -43,11 +45,12 @@ class LooseSource:
         self._path = path
         self.size = os.fstat(fd).st_size
 
-    def chunks(self) -> Iterator[BytesLike]:
-        """Read the file through one buffer."""
+    def chunks(self) -> Iterator[bytes]:
+        """Read the file piece by piece."""
         try:
             os.lseek(self._fd, 0, os.SEEK_SET)
-            yield from read_chunks(self._fd, self.size)
+            while data := os.read(self._fd, min(PIECE, self.size + 1)):
+                yield data
         except OSError as exc:
             raise storage_error(exc, self._path) from exc
 
@@ -76,7 +79,7 @@ class PackedSource:
         self._entry = entry
         self.size = entry.size
 
-    def chunks(self) -> Iterator[BytesLike]:
+    def chunks(self) -> Iterator[bytes]:
         """Read the entry in one go: entries are small."""
         yield self._packs.read(self._entry.id)
 
@@ -92,6 +95,8 @@ class RecipeSource:
     """An object that is made of parts; *opener* gives their sources, a few of which are kept open."""
 
     def __init__(self, object_id: ObjectId, pack: Pack, entry: PackEntry, opener: Opener) -> None:
+        from mlstore.objects.recipe import decode_recipe, starts_of
+
         self._id = object_id
         self.size = entry.size
         self._opener = opener
@@ -102,7 +107,7 @@ class RecipeSource:
             raise CorruptObject(f"object '{object_id}' is {exc.message}", id=object_id) from None
         self._starts = starts_of(self.parts)
 
-    def chunks(self) -> Iterator[BytesLike]:
+    def chunks(self) -> Iterator[bytes]:
         """Read part after part, large ones in pieces."""
         for part in self.parts:
             yield from self._part(part, part.offset, part.offset + part.length)
@@ -110,7 +115,7 @@ class RecipeSource:
     def _part(self, part: Part, start: int, stop: int) -> Iterator[bytes]:
         while start < stop:
             try:
-                data = self._source(part.source).read_at(start, min(BUFFER_SIZE, stop - start))
+                data = self._source(part.source).read_at(start, min(PIECE, stop - start))
             except NotFoundError:
                 raise self._damaged(f"its part '{part.source}' is missing") from None
             except CorruptError as exc:
@@ -137,11 +142,12 @@ class RecipeSource:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read a range across the parts."""
-        found = bytearray()
+        from mlstore.objects.recipe import select
+
+        found: list[bytes] = []
         for part in select(self.parts, self._starts, offset, length):
-            for data in self._part(part, part.offset, part.offset + part.length):
-                found += data
-        return bytes(found)
+            found += self._part(part, part.offset, part.offset + part.length)
+        return found[0] if len(found) == 1 else b"".join(found)
 
     def close(self) -> None:
         """Close the sources of the parts."""

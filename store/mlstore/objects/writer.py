@@ -7,17 +7,19 @@ version. Large data files are cut into chunks, compressed where that pays. None 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from mlstore.durable import Staging, storage_errors
+from mlstore.durable import StagedFile, Staging, storage_errors
+from mlstore.durable.behind import BEHIND_FROM, Behind, write_behind
 from mlstore.errors import CorruptError, NotFoundError
 from mlstore.hashing import (
+    PIECE,
     BytesLike,
     Digest,
     ObjectId,
@@ -27,6 +29,7 @@ from mlstore.hashing import (
     read_chunks,
 )
 from mlstore.model import Commit, Tag, Tree, encode_commit, encode_tag, encode_tree
+from mlstore.objects.compress import Compressor
 from mlstore.objects.pack import EntryKind, Pack, PackBuilder
 from mlstore.objects.recipe import MOST_PARTS, Part, encode_recipe
 from mlstore.objects.source import RecipeSource, Source
@@ -41,9 +44,6 @@ _PACK_LIMIT: Final = 1 << 30  # a pack is closed when it is larger (bytes), and 
 _BASE_FROM: Final = 4 << 20  # from this size (bytes) on a previous version is worth comparing with
 _LITERAL: Final = 1 << 20
 _MOST_WORKERS: Final = 8  # each holds a few chunks
-_COMPRESS_FROM: Final = 256
-_LEVEL: Final = 1
-_WORTH_IT: Final = 0.9
 
 
 class ObjectWriter:
@@ -56,14 +56,16 @@ class ObjectWriter:
     def __init__(self, database: ObjectDatabase, *, scratch: Path, fsync: bool, pack: bool = True) -> None:
         self._database = database
         self._may_pack = pack
-        self._format = database.format
+        self.format = self._format = database.format
         self._staging = Staging(scratch, fsync=fsync)
         self._pending: dict[ObjectId, Path] = {}
         self._known: set[ObjectId] = set()
         self._packed: set[ObjectId] = set()  # in a pack of this transaction, as object or chunk
         self._checked: set[ObjectId] = set()  # in the store, hashed in this transaction
         self._damaged: set[ObjectId] = set()
+        self._shared: set[Path] = set()  # packs with something that is relied on
         self._loose_ids: set[ObjectId] | None = None
+        self._has_packs = False
         self._pack: PackBuilder | None = None
         self._full: list[PackBuilder] = []
         self._compressor = Compressor()
@@ -99,10 +101,7 @@ class ObjectWriter:
         regular = stat.S_ISREG(status.st_mode)
         size = status.st_size if regular else SMALL + 1  # a pipe does not tell how much will come
         if size <= SMALL:
-            data = _read_small(fd, size)
-            digest = digest_bytes(self._format, data)
-            self._add_small(digest.id, data)
-            return digest
+            return self.add_small(_read_small(fd, size))
         if not (regular and self._may_pack and hasattr(os, "pread")):
             return self._add_whole(fd, size)
         start = os.lseek(fd, 0, os.SEEK_CUR)
@@ -114,6 +113,13 @@ class ObjectWriter:
             return found
         os.lseek(fd, start, os.SEEK_SET)
         return self._add_whole(fd, size)
+
+    def add_small(self, data: bytes) -> Digest:
+        """Add the bytes of a small file, read already."""
+        digest = digest_bytes(self._format, data)
+        if digest.id not in self._known:
+            self._add_small(digest.id, data)
+        return digest
 
     def _add_small(self, object_id: ObjectId, data: BytesLike) -> None:
         if self._have(object_id):
@@ -138,20 +144,34 @@ class ObjectWriter:
 
     def _add_whole(self, fd: int, size: int) -> Digest:
         staged = self._staging.new_file()
-        digester = digester_for(self._format, size)
         try:
-            for chunk in read_chunks(fd, size):
-                digester.update(chunk)
-                with storage_errors(staged.path):
-                    staged.write(chunk)
+            if size >= BEHIND_FROM:
+                digest = self._copy_behind(fd, size, staged)
+            else:
+                digest = self._copy(fd, size, staged)
         finally:
             staged.close()
-        digest = digester.digest()
         if self._have(digest.id):
             staged.path.unlink()
         else:
             self._pending[digest.id] = staged.path
         return digest
+
+    def _copy(self, fd: int, size: int, staged: StagedFile) -> Digest:
+        digester = digester_for(self._format, size)
+        for chunk in read_chunks(fd, size):
+            digester.update(chunk)
+            with storage_errors(staged.path):
+                staged.write(chunk)
+        return digester.digest()
+
+    def _copy_behind(self, fd: int, size: int, staged: StagedFile) -> Digest:
+        digester = digester_for(self._format, size)
+        with write_behind(staged, durable=self._database.fsync) as file:
+            while data := os.read(fd, PIECE):
+                file.put(data)  # what is written is what is hashed: the same bytes object
+                digester.update(data)
+        return digester.digest()
 
     # large files: chunks
 
@@ -193,10 +213,17 @@ class ObjectWriter:
 
     def _prepare(self, data: bytes) -> tuple[ObjectId, bytes, int, bool]:
         chunk_id = self._format.hash_bytes(data)
-        if chunk_id in self._packed or self._database.packs.holds(chunk_id):
+        if chunk_id in self._packed or self._shares(chunk_id):
             return chunk_id, b"", len(data), False
         stored, compressed = self._compressor.try_on(data)
         return chunk_id, bytes(stored), len(data), compressed
+
+    def _shares(self, chunk_id: ObjectId) -> bool:
+        packs = self._database.packs
+        if not packs.holds(chunk_id):
+            return False
+        self._shared.update(pack.path for pack, _ in packs.copies(chunk_id))
+        return True
 
     def _add_chunk(self, chunk_id: ObjectId, stored: BytesLike, length: int, compressed: bool) -> None:
         if chunk_id in self._packed or (length and not len(stored)):
@@ -235,17 +262,15 @@ class ObjectWriter:
             source.close()
 
     def _compare(self, fd: int, size: int, base_id: ObjectId, source: Source) -> Digest | None:
-        from mlstore.objects.delta import base_of, find_delta, literal_bytes
+        from mlstore.objects.delta import Ends, base_of, find_delta, literal_bytes
 
         start = os.lseek(fd, 0, os.SEEK_CUR)
         digester = digester_for(self._format, size)
-        prefix, equal = 0, True
-        for chunk in read_chunks(fd, size):
-            digester.update(chunk)
-            if equal:
-                old = source.read_at(prefix, len(chunk))
-                equal = old == chunk
-                prefix += len(chunk) if equal else _common(old, chunk)
+        ends = Ends(source.read_at, source.size, size)
+        with Behind(ends.take) as compared:  # reads the old version while this thread reads the new one
+            while data := os.read(fd, PIECE):
+                compared.put(data)
+                digester.update(data)
         digest = digester.digest()
         if self._have(digest.id):
             return digest
@@ -257,7 +282,7 @@ class ObjectWriter:
         def read_at(offset: int, length: int) -> bytes:
             return os.pread(fd, length, start + offset)
 
-        pieces = find_delta(base, read_at, digest.size, min(prefix, base.size))
+        pieces = find_delta(base, read_at, digest.size, *ends.lengths(digest.size))
         # Every range was compared with the new bytes themselves: a damaged base cannot spread here.
         if 2 * literal_bytes(pieces) > digest.size:
             return None
@@ -295,10 +320,16 @@ class ObjectWriter:
         """Whether the store had the object when this transaction began to ask: no system call for each."""
         if self._loose_ids is None:
             self._loose_ids = set(self._database.loose.ids())
+            self._has_packs = bool(self._database.packs.packs())
         if object_id in self._loose_ids:
             return True
+        if not self._has_packs:
+            return False
         found = self._database.packs.find(object_id, again=False)
-        return found is not None and found[1].kind != EntryKind.CHUNK
+        if found is None or found[1].kind == EntryKind.CHUNK:
+            return False
+        self._shared.add(found[0].path)
+        return True
 
     def _sound(self, object_id: ObjectId) -> bool:
         """Whether the store has these bytes, undamaged; they are hashed to know."""
@@ -331,12 +362,27 @@ class ObjectWriter:
         ]
         builders = [*self._full, *([self._pack] if self._pack is not None else [])]
         moves += [(pack.file.path, self._database.packs.path(pack.finish())) for pack in builders]
-        self._staging.publish(moves, is_corrupt=self._is_corrupt)
+        self._staging.publish(moves, is_corrupt=self._is_corrupt, reused=self._reused_folders())
+        self._freshen()
         if builders:
             self._database.packs.forget()
         self._pending.clear()
         self._full, self._pack = [], None
         return bool(builders)
+
+    def _reused_folders(self) -> set[Path]:
+        """Where what was found in the store stands: its name may not be on disk yet."""
+        return {path.parent for path in self._reused()}
+
+    def _freshen(self) -> None:
+        """Date what was found in the store anew, so that a collection takes it for something in use."""
+        for path in self._reused():
+            with contextlib.suppress(OSError):  # gone into another pack, or somebody else's
+                os.utime(path)
+
+    def _reused(self) -> set[Path]:
+        loose = self._known & self._loose_ids if self._loose_ids else ()
+        return {self._database.loose.path(object_id) for object_id in loose} | self._shared
 
     def _is_corrupt(self, path: Path) -> bool:
         """Whether the file that already has a final name is damaged."""
@@ -357,44 +403,9 @@ class ObjectWriter:
         self._staging.discard()
 
 
-class Compressor:
-    """zstd where it pays: text-like bytes, and what a first try shows to shrink. Safe in threads."""
-
-    def __init__(self) -> None:
-        self._local = threading.local()
-
-    def try_on(self, data: BytesLike) -> tuple[BytesLike, bool]:
-        """Give the bytes to store, and whether they are compressed."""
-        if len(data) < _COMPRESS_FROM or not _looks_compressible(data):
-            return data, False
-        packed = self._zstd().compress(data)
-        return (packed, True) if len(packed) < _WORTH_IT * len(data) else (data, False)
-
-    def _zstd(self) -> Any:
-        if not hasattr(self._local, "zstd"):
-            import zstandard
-
-            self._local.zstd = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True)
-        return self._local.zstd
-
-
-def _looks_compressible(data: BytesLike) -> bool:
-    """A cheap look at the middle: random bytes use most of 256 values, data that shrinks does not."""
-    middle = len(data) // 2
-    return len(frozenset(data[middle : middle + 96])) < 64
-
-
 def _read_small(fd: int, size: int) -> bytes:
     """Read a file of about *size* bytes whole: one byte more is asked for, to see that it ends there."""
     data = os.read(fd, size + 1)
     if len(data) == size:
         return data
     return data + b"".join(map(bytes, read_chunks(fd)))
-
-
-def _common(one: bytes, other: BytesLike) -> int:
-    from mlstore.objects.delta import common_prefix
-
-    size = min(len(one), len(other))
-    view = memoryview(other)
-    return common_prefix(lambda at, n: one[at : at + n], lambda at, n: bytes(view[at : at + n]), size)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
+from mlstore._lazy import LazyPattern
 from mlstore.errors import InvalidPath, InvalidRef
-from mlstore.model import validate_component
+from mlstore.model.paths import validate_component
 
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
 
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f~^:?*\[\\]|\.\.|@\{|[\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_FORBIDDEN = LazyPattern(r"[\x00-\x20\x7f-\x9f~^:?*\[\\]|\.\.|@\{|[\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def validate_ref(name: str) -> str:

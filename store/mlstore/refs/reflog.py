@@ -57,6 +57,22 @@ def read_entries(path: Path) -> tuple[list[ReflogEntry], int]:
     return entries, unreadable
 
 
+def split_entries(path: Path, since: str) -> tuple[bytes, int]:
+    """Give the log at *path* without the entries from before *since*, and the number of those."""
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return b"", 0
+    kept, gone = [], 0
+    for line in data.splitlines(keepends=True):
+        entry = _parse(line)
+        if entry is not None and entry.time < since:
+            gone += 1
+        else:
+            kept.append(line)
+    return b"".join(kept), gone
+
+
 def _parse(line: bytes) -> ReflogEntry | None:
     try:
         value = json.loads(line)

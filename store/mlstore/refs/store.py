@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from mlstore.durable import make_folder, remove_file, remove_folder, replace_file, storage_errors
+from mlstore import durable
+from mlstore.durable import storage_errors
 from mlstore.errors import CorruptFile, InvalidRef, RefNotFound, Refused
 from mlstore.hashing import ObjectId, is_object_id
 from mlstore.refs.names import BRANCHES, is_ref, validate_ref
-from mlstore.refs.reflog import ReflogEntry, append_entry, read_entries
+
+if TYPE_CHECKING:
+    from mlstore.refs.reflog import ReflogEntry
 
 _SYMBOLIC = "ref: "
 _LONGEST = 2048
@@ -21,8 +24,7 @@ _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ |= getattr(os, "O_NONBLOCK", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where HEAD stands: on a branch (short name) or detached (None); no commit yet is None."""
 
     branch: str | None
@@ -91,10 +93,14 @@ class RefStore:
 
     def reflog(self, name: str) -> list[ReflogEntry]:
         """Give the moves of *name* (``HEAD`` or ``refs/...``), newest first."""
+        from mlstore.refs.reflog import read_entries
+
         return read_entries(self._log_path(name))[0]
 
     def unreadable_log_lines(self, name: str) -> int:
         """Give the number of lines in the log of *name* that are no entries."""
+        from mlstore.refs.reflog import read_entries
+
         return read_entries(self._log_path(name))[1]
 
     def logs(self) -> list[str]:
@@ -127,8 +133,8 @@ class RefStore:
         """Remove *name*, which must point to *old*; its reflog goes with it, as in git."""
         if self.read(name) != old:
             raise Refused(f"'{name}' was moved by somebody else", ref=name)
-        remove_file(self._path(name), fsync=self._fsync)
-        remove_file(self._log_path(name), fsync=self._fsync)
+        durable.remove_file(self._path(name), fsync=self._fsync)
+        durable.remove_file(self._log_path(name), fsync=self._fsync)
 
     def rename(self, old: str, new: str, *, entry: ReflogEntry) -> None:
         """Give the branch *old* the name *new*; HEAD follows."""
@@ -157,6 +163,19 @@ class RefStore:
             self._log("HEAD", entry)
         self._write(self._root / "HEAD", commit)
 
+    def expire_reflog(self, name: str, since: str, *, dry_run: bool = False) -> int:
+        """Drop the entries of the log of *name* from before *since* (``YYYY-MM-DDT...``); gives how many.
+
+        Lines that are no entries stay, for ``fsck`` to tell.
+        """
+        from mlstore.refs.reflog import split_entries
+
+        path = self._log_path(name)
+        kept, gone = split_entries(path, since)
+        if gone and not dry_run:
+            durable.replace_file(path, kept, scratch=self._scratch, fsync=self._fsync)
+        return gone
+
     # inside
 
     def _path(self, name: str) -> Path:
@@ -166,6 +185,8 @@ class RefStore:
         return self._root / "logs" / (name if name == "HEAD" else validate_ref(name))
 
     def _log(self, name: str, entry: ReflogEntry) -> None:
+        from mlstore.refs.reflog import append_entry
+
         append_entry(self._log_path(name), entry, fsync=self._fsync)
 
     def _log_head(self, name: str, entry: ReflogEntry) -> None:
@@ -174,7 +195,7 @@ class RefStore:
             self._log("HEAD", entry)
 
     def _write(self, path: Path, line: str) -> None:
-        replace_file(path, line.encode() + b"\n", scratch=self._scratch, fsync=self._fsync)
+        durable.replace_file(path, line.encode() + b"\n", scratch=self._scratch, fsync=self._fsync)
 
     def _read_line(self, path: Path) -> str | None:
         with storage_errors(path):
@@ -209,18 +230,18 @@ class RefStore:
         path = self._path(name)
         if path.is_dir() and any(child.is_file() for child in path.rglob("*")):
             raise InvalidRef(f"'{name}' cannot be made: refs below it exist", ref=name)
-        remove_folder(path)
+        durable.remove_folder(path)
         for parent in path.parents:
             if parent == self._root:
                 break
             if parent.is_file():
                 taken = parent.relative_to(self._root).as_posix()
                 raise InvalidRef(f"'{name}' cannot be made: '{taken}' exists", ref=name)
-        make_folder(path.parent, fsync=self._fsync)
+        durable.make_folder(path.parent, fsync=self._fsync)
         log = self._log_path(name)
-        remove_folder(log)
+        durable.remove_folder(log)
         for parent in log.parents:
             if parent == self._root / "logs":
                 break
             if parent.is_file():
-                remove_file(parent, fsync=self._fsync)
+                durable.remove_file(parent, fsync=self._fsync)

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from mlstore import durable
+from mlstore._progress import Progress
 from mlstore.config import CONFIG_NAME, FORMAT_VERSION, Config
-from mlstore.durable import FileLock, make_folder, replace_file, storage_errors, sweep
-from mlstore.durable.locks import DEFAULT_WAIT
+from mlstore.durable import DEFAULT_WAIT, storage_errors
 from mlstore.errors import ConfigError, InvalidPath, NotARepository, StorageError, UsageError
 from mlstore.hashing import DEFAULT_FORMAT, ObjectFormat, object_format
 from mlstore.index import Index
@@ -33,6 +34,7 @@ class Repository:
         self.root = root
         self.store = root / STORE_NAME
         self.scratch = self.store / "tmp"
+        self.progress: Progress | None = None  # who wants to know how far a checkout is
         self._config = config
         self._depth = 0
         self._mutex = threading.RLock()
@@ -97,11 +99,11 @@ class Repository:
             return found
         scratch = store / "tmp"
         for folder in (store, scratch, store / "objects", store / "refs" / "heads", store / "refs" / "tags"):
-            make_folder(folder)
-        replace_file(store / "HEAD", f"ref: refs/heads/{DEFAULT_BRANCH}\n".encode(), scratch=scratch)
+            durable.make_folder(folder)
+        durable.replace_file(store / "HEAD", f"ref: refs/heads/{DEFAULT_BRANCH}\n".encode(), scratch=scratch)
         # The config comes last: a folder without it is no repository yet.
         text = f'[core]\nformat = {FORMAT_VERSION}\nobject-format = "{name}"\n'
-        replace_file(store / CONFIG_NAME, text.encode(), scratch=scratch)
+        durable.replace_file(store / CONFIG_NAME, text.encode(), scratch=scratch)
         return cls.open(root)
 
     # parts
@@ -169,17 +171,17 @@ class Repository:
             if self._depth:
                 yield
                 return
-            with FileLock(self.store / "locks" / "write", purpose=purpose, wait=wait):
-                sweep(self.scratch)
+            with durable.FileLock(self.store / "locks" / "write", purpose=purpose, wait=wait):
+                durable.sweep(self.scratch)
                 self._depth += 1
                 try:
                     yield
                 finally:
                     self._depth -= 1
 
-    def lock(self, name: str, purpose: str, *, wait: float = DEFAULT_WAIT) -> FileLock:
+    def lock(self, name: str, purpose: str, *, wait: float = DEFAULT_WAIT) -> durable.FileLock:
         """Give another lock of this repository, for instance the one that a pipeline run holds."""
-        return FileLock(self.store / "locks" / name, purpose=purpose, wait=wait)
+        return durable.FileLock(self.store / "locks" / name, purpose=purpose, wait=wait)
 
     # files of the store
 
@@ -188,25 +190,41 @@ class Repository:
         path = self.store / "index"
         with storage_errors(path):
             try:
-                with path.open("rb") as file:
-                    written = os.fstat(file.fileno()).st_mtime_ns
-                    return Index.load(file.read(), written)
+                with open(path, "rb", buffering=0) as file:
+                    status = os.fstat(file.fileno())
+                    index = Index.load(file.read(), status.st_mtime_ns)
+                    index.stamp = _stamp(status)
+                    return index
             except FileNotFoundError:
                 return Index()
 
+    def index_stamp(self) -> tuple[int, ...]:
+        """Tell the index file of this moment from others: it changes whenever the index is written."""
+        with storage_errors(self.store / "index"):
+            try:
+                return _stamp(os.stat(self.store / "index"))
+            except FileNotFoundError:
+                return ()
+
     def save_index(self, index: Index) -> None:
         """Write the index, durably; the caller holds the write lock."""
-        replace_file(self.store / "index", index.dump(), scratch=self.scratch, fsync=self.fsync)
+        durable.replace_file(self.store / "index", index.dump(), scratch=self.scratch, fsync=self.fsync)
         index.dirty = False
 
     def save_config(self, config: Config) -> None:
         """Write the settings, durably; the caller holds the write lock."""
-        replace_file(self.store / CONFIG_NAME, config.text.encode(), scratch=self.scratch, fsync=self.fsync)
+        durable.replace_file(
+            self.store / CONFIG_NAME, config.text.encode(), scratch=self.scratch, fsync=self.fsync
+        )
         self._config = config
 
     def write_log(self, name: str, data: bytes) -> Path:
         """Keep *data* as ``.mlstore/logs/run/NAME`` and give its path."""
         path = self.store / "logs" / "run" / name
         # Not by way of tmp/: whoever holds the write lock clears it of single files, and a run may not.
-        replace_file(path, data, scratch=path.parent, fsync=False)
+        durable.replace_file(path, data, scratch=path.parent, fsync=False)
         return path
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size

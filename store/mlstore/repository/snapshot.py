@@ -6,23 +6,27 @@ Everything here works on ids first: a subtree that two snapshots share is never 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from mlstore.errors import CorruptObject, InvalidPath
-from mlstore.hashing import ObjectId
-from mlstore.model import Tree, TreeEntry, encode_tree
-from mlstore.objects import ObjectDatabase, ObjectWriter
+from mlstore.hashing import ObjectFormat, ObjectId
+from mlstore.model.paths import MAX_PATH
+from mlstore.model.tree import Tree, TreeEntry, encode_tree
+from mlstore.repository.extent import Extent, measure, path_too_long
+
+if TYPE_CHECKING:
+    from mlstore.objects import ObjectDatabase, ObjectWriter
 
 Snapshot: TypeAlias = dict[str, TreeEntry]
 ChangeStatus: TypeAlias = Literal["added", "deleted", "modified", "mode"]
+
+_SMALL_TEXT = 16 << 20  # characters of paths that are expanded without counting first
 
 MAX_DEPTH = 1024
 """No tree is nested deeper: paths are at most 4096 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What became of one path between two snapshots; ``mode`` means that only the mode differs."""
 
     path: str
@@ -34,9 +38,11 @@ class Change:
 def iter_files(objects: ObjectDatabase, tree: ObjectId, prefix: str = "") -> Iterator[TreeEntry]:
     """Give the files below *tree*, each entry's name being its whole path.
 
-    Raises ``ObjectNotFound`` or ``CorruptObject``. Never recurses in Python: depth is bounded.
+    Raises ``ObjectNotFound`` or ``CorruptObject``, the latter also for what is nested too deeply or stands
+    for more files than any command expands. Never recurses in Python: depth is bounded.
     """
-    stack: list[tuple[str, Iterator[TreeEntry]]] = [(prefix, iter(objects.read_tree(tree).entries))]
+    guard = _Guard(objects, (tree,))
+    stack: list[tuple[str, Iterator[TreeEntry]]] = [(prefix, iter(guard.enter(tree, prefix)))]
     while stack:
         base, entries = stack[-1]
         entry = next(entries, None)
@@ -47,7 +53,36 @@ def iter_files(objects: ObjectDatabase, tree: ObjectId, prefix: str = "") -> Ite
         elif len(stack) >= MAX_DEPTH:
             raise CorruptObject(f"tree '{tree}' is nested too deeply", id=tree)
         else:
-            stack.append((f"{base}{entry.name}/", iter(objects.read_tree(entry.id).entries)))
+            below = f"{base}{entry.name}/"
+            stack.append((below, iter(guard.enter(entry.id, below))))
+
+
+class _Guard:
+    """Counts what an expansion of *roots* comes to, and measures them before it gets out of hand.
+
+    That costs nothing where no tree is used twice: such a snapshot is no larger than what is stored.
+    """
+
+    def __init__(self, objects: ObjectDatabase, roots: Iterable[ObjectId | None]) -> None:
+        self._objects = objects
+        self._roots = [root for root in roots if root is not None]
+        self._seen: set[ObjectId] = set()
+        self._measured = False
+        self._text = 0
+
+    def enter(self, tree: ObjectId, base: str) -> tuple[TreeEntry, ...]:
+        """Give the entries of the tree at the path *base*; raises ``CorruptObject`` when it is too much."""
+        if len(base) > MAX_PATH or (not base.isascii() and len(base.encode()) > MAX_PATH):
+            raise path_too_long(self._roots[0])
+        entries = self._objects.read_tree(tree).entries
+        self._text += len(entries) * (len(base) + 1)
+        if not self._measured and (tree in self._seen or self._text > _SMALL_TEXT):
+            self._measured = True
+            known: dict[ObjectId, Extent] = {}
+            for root in self._roots:
+                measure(self._objects, root, known)
+        self._seen.add(tree)
+        return entries
 
 
 def read_snapshot(objects: ObjectDatabase, tree: ObjectId | None) -> Snapshot:
@@ -71,30 +106,68 @@ def find_entry(objects: ObjectDatabase, tree: ObjectId, path: str) -> TreeEntry 
     return TreeEntry(path.strip("/"), entry.kind, entry.id, entry.size)
 
 
+class NewTrees(NamedTuple):
+    """Trees that are not written yet: the root's id, and the bytes and entries of each by its id."""
+
+    root: ObjectId
+    trees: dict[ObjectId, tuple[bytes, dict[str, TreeEntry]]]
+
+
 def write_tree(writer: ObjectWriter, entries: Iterable[TreeEntry]) -> ObjectId:
     """Write the trees that hold *entries* (files, names being whole paths) and give the root's id.
 
     Raises ``InvalidPath`` for a path that no tree may hold, or that is both a file and a folder.
     """
+    return write_trees(writer, make_trees(writer.format, entries))
+
+
+def write_trees(writer: ObjectWriter, made: NewTrees) -> ObjectId:
+    """Write trees that were made and give the root's id."""
+    for data, _ in made.trees.values():
+        writer.add_bytes(data)
+    return made.root
+
+
+def make_trees(fmt: ObjectFormat, entries: Iterable[TreeEntry]) -> NewTrees:
+    """Give the trees that ``write_tree`` would write."""
     folders: dict[str, dict[str, TreeEntry]] = {"": {}}
     for entry in entries:
         folder, slash, name = entry.name.rpartition("/")
         if slash and not folder:
             raise InvalidPath(f"{entry.name!r} is an absolute path", path=entry.name)
-        _ensure(folders, folder)
+        if folder not in folders:
+            _ensure(folders, folder)
         folders[folder][name] = TreeEntry(name, entry.kind, entry.id, entry.size)
+    made: dict[ObjectId, tuple[bytes, dict[str, TreeEntry]]] = {}
     # Deepest first: a folder's id is known before its parent is written.
     for folder in sorted(folders, key=lambda path: path.count("/") + bool(path), reverse=True):
-        tree = Tree(tuple(entry for _, entry in sorted(folders[folder].items())))
-        data = encode_tree(tree)
-        tree_id = writer.add_bytes(data)
+        data = encode_tree(Tree(tuple(entry for _, entry in sorted(folders[folder].items()))))
+        tree_id = fmt.hash_bytes(data)
+        made[tree_id] = data, folders[folder]
         if folder == "":
-            return tree_id
+            return NewTrees(tree_id, made)
         parent, _, name = folder.rpartition("/")
         if name in folders[parent]:
             raise InvalidPath(f"'{folder}' cannot be both a file and a folder", path=folder)
         folders[parent][name] = TreeEntry(name, "tree", tree_id, len(data))
     raise AssertionError("the root folder comes last")
+
+
+def new_files(objects: ObjectDatabase, made: NewTrees, old: ObjectId | None) -> Iterator[TreeEntry]:
+    """Give the files of *made* that tree *old* does not hold in their place; equal folders are not read."""
+    pending: list[tuple[str, ObjectId, ObjectId | None]] = [("", made.root, old)]
+    while pending:
+        prefix, tree, before = pending.pop()
+        if tree == before:
+            continue
+        known = {} if before is None else {entry.name: entry for entry in objects.read_tree(before).entries}
+        for name, entry in made.trees[tree][1].items():
+            there = known.get(name)
+            if entry.kind == "tree":
+                below = there.id if there is not None and there.kind == "tree" else None
+                pending.append((f"{prefix}{name}/", entry.id, below))
+            elif not entry.same_content(there):
+                yield TreeEntry(prefix + name, entry.kind, entry.id, entry.size)
 
 
 def _ensure(folders: dict[str, dict[str, TreeEntry]], folder: str) -> None:
@@ -129,12 +202,13 @@ def compare_entries(path: str, old: TreeEntry | None, new: TreeEntry | None) -> 
 def diff_trees(objects: ObjectDatabase, old: ObjectId | None, new: ObjectId | None) -> list[Change]:
     """Give what differs between two trees, sorted by path; shared subtrees are not read."""
     changes: list[Change] = []
+    guards = _Guard(objects, (old,)), _Guard(objects, (new,))
     pending: list[tuple[str, ObjectId | None, ObjectId | None]] = [("", old, new)]
     while pending:
         prefix, left, right = pending.pop()
         if left == right:
             continue
-        before, after = _entries(objects, left), _entries(objects, right)
+        before, after = _entries(guards[0], left, prefix), _entries(guards[1], right, prefix)
         for name in before.keys() | after.keys():
             _diff_name(prefix + name, before.get(name), after.get(name), changes, pending)
     return sorted(changes, key=lambda change: change.path)
@@ -160,5 +234,5 @@ def _at(path: str, entry: TreeEntry | None) -> TreeEntry | None:
     return None if entry is None else TreeEntry(path, entry.kind, entry.id, entry.size)
 
 
-def _entries(objects: ObjectDatabase, tree: ObjectId | None) -> dict[str, TreeEntry]:
-    return {} if tree is None else {entry.name: entry for entry in objects.read_tree(tree).entries}
+def _entries(guard: _Guard, tree: ObjectId | None, prefix: str) -> dict[str, TreeEntry]:
+    return {} if tree is None else {entry.name: entry for entry in guard.enter(tree, prefix)}

@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlstore._lazy import lazy_names
-from mlstore.verify.fsck import FsckReport, fsck
-from mlstore.verify.verify import verify
 
 if TYPE_CHECKING:
     from mlstore.verify.findings import Finding, Report, StageVerdict
     from mlstore.verify.golden import pin_golden
+    from mlstore.verify.storecheck import FsckReport, Sample, fsck
+    from mlstore.verify.verification import verify
 
-__all__ = ["Finding", "FsckReport", "Report", "StageVerdict", "fsck", "pin_golden", "verify"]
+__all__ = ["Finding", "FsckReport", "Report", "Sample", "StageVerdict", "fsck", "pin_golden", "verify"]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "Finding": "mlstore.verify.findings",
+        "FsckReport": "mlstore.verify.storecheck",
         "Report": "mlstore.verify.findings",
+        "Sample": "mlstore.verify.storecheck",
         "StageVerdict": "mlstore.verify.findings",
+        "fsck": "mlstore.verify.storecheck",
         "pin_golden": "mlstore.verify.golden",
+        "verify": "mlstore.verify.verification",
     },
 )

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
+from mlstore._progress import Progress, as_tick, expect
 from mlstore.errors import CorruptError, MlstoreError, NotFoundError
-from mlstore.hashing import Digest, ObjectId
+from mlstore.hashing import ObjectId
+from mlstore.objects.audit import Audit
+from mlstore.objects.workers import in_order
 from mlstore.repository import Repository
-from mlstore.verify.inspection import Inspection, size_mismatch
-
-Progress: TypeAlias = Callable[[str, int], None]
-"""Called with a path or id and a number of bytes after each file or object that was hashed."""
+from mlstore.verify.inspection import Inspection
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _LARGE = 256 << 10
-_AHEAD = 4
+_FEW = 64  # so few blobs of a large store are found one by one
 
 
 def in_parallel(
@@ -37,41 +34,38 @@ def in_parallel(
             yield work(item)
         else:
             large.append(item)
-    count = jobs or os.cpu_count() or 1
-    if count == 1 or len(large) < 2:
-        yield from map(work, large)
-        return
-    with ThreadPoolExecutor(count) as pool:
-        waiting: deque[Future[R]] = deque()
-        for item in large:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= _AHEAD * count:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    yield from in_order(work, large, jobs) if len(large) > 1 else map(work, large)
 
 
 def check_blobs(
     repo: Repository, inspection: Inspection, *, jobs: int | None, progress: Progress | None
 ) -> tuple[int, int]:
     """Hash every blob that *inspection* found a need for; gives their number and bytes."""
-
-    def check(object_id: ObjectId) -> tuple[ObjectId, Digest | MlstoreError]:
-        try:
-            return object_id, repo.objects.check(object_id)
-        except (CorruptError, NotFoundError) as exc:
-            return object_id, exc
-
-    total = 0
     blobs = inspection.blobs
-    for object_id, result in in_parallel(check, blobs, lambda blob: blobs[blob].size or 0, jobs):
-        need = inspection.blobs[object_id]
-        if isinstance(result, MlstoreError):
-            inspection.damage(object_id, result, need, "blob")
+    audit = Audit(repo.objects, jobs=jobs, chosen=blobs.__contains__, tick=as_tick(progress))
+    if len(blobs) > _FEW:
+        audit.prepare()
+        audit.plan()
+        expect(progress, audit.looked_at, audit.total_bytes)
+        audit.run()
+        audit.settle()
+    total = 0
+    for object_id in blobs:
+        error = audit.damaged.get(object_id)
+        size = audit.sizes.get(object_id)
+        if error is None and size is None:
+            error, size = _check_one(repo, object_id)
+        if error is not None or size is None:
+            assert error is not None
+            inspection.damage(object_id, error, inspection.need_of(object_id), "blob")
             continue
-        if need.size is not None and need.size != result.size:
-            inspection.damage(object_id, size_mismatch(object_id, need.size, result.size), need, "blob")
-        total += result.size
-        if progress is not None:
-            progress(object_id, result.size)
-    return len(inspection.blobs), total
+        inspection.check_size(object_id, size)
+        total += size
+    return len(blobs), total
+
+
+def _check_one(repo: Repository, object_id: ObjectId) -> tuple[MlstoreError | None, int | None]:
+    try:
+        return None, repo.objects.check(object_id).size
+    except (CorruptError, NotFoundError) as exc:
+        return exc, None

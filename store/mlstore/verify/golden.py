@@ -9,7 +9,7 @@ from mlstore.lockfile import LOCK_NAME, Lock, Pin, render_lock
 from mlstore.model import Person
 from mlstore.repository import Repository
 from mlstore.verify.pins import make_pin, read_lock
-from mlstore.verify.verify import verify
+from mlstore.verify.verification import verify
 from mlstore.worktree import write_text
 
 DEFAULT_NAME = "golden"

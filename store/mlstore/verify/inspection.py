@@ -15,26 +15,37 @@ from mlstore.model import Commit, Tree, compute_lineage
 from mlstore.repository import Repository
 from mlstore.verify.findings import Finding
 
+# A path is at most 4096 bytes; what is deeper is told by its beginning.
+_LONGEST_PREFIX = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Who needs an object first: a commit, and the path there (None for the commit itself or its root)."""
+    """Who needs an object first: a commit, and the path there (None for the commit itself or its root).
 
-    commit: ObjectId
+    Where it is not known (``commit`` None), ``name_owners`` finds out.
+    """
+
+    commit: ObjectId | None
     path: str | None
-    size: int | None = None
 
 
 @dataclass(slots=True)
 class Inspection:
-    """What a walk over commits and trees has seen so far."""
+    """What a walk over commits and trees has seen so far.
+
+    Every tree is decoded once and not kept; of a blob only the size is noted (None where none is stated),
+    who needs it is looked up for what turns out to be damaged.
+    """
 
     repo: Repository
     commits: dict[ObjectId, Commit] = field(default_factory=dict)
-    trees: dict[ObjectId, Tree] = field(default_factory=dict)
-    blobs: dict[ObjectId, Need] = field(default_factory=dict)
+    trees: set[ObjectId] = field(default_factory=set)
+    blobs: dict[ObjectId, int | None] = field(default_factory=dict)
+    other_sizes: dict[ObjectId, int] = field(default_factory=dict)
     damaged: dict[ObjectId, Finding] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    _needs: dict[ObjectId, Need] = field(default_factory=dict)
     _expanded: set[ObjectId] = field(default_factory=set)
 
     def walk_history(self, tips: Iterable[ObjectId]) -> None:
@@ -144,32 +155,44 @@ class Inspection:
         pending: list[tuple[ObjectId, str]] = [(tree, "")]
         while pending:
             tree_id, prefix = pending.pop()
-            if tree_id in done:
+            if tree_id in done or tree_id in self.damaged:
                 continue
             value = self._read_tree(tree_id, Need(commit, prefix.rstrip("/") or None))
             if blobs:
                 self._expanded.add(tree_id)
             for entry in value.entries if value else ():
-                path = prefix + entry.name
                 if entry.kind == "tree":
-                    pending.append((entry.id, path + "/"))
-                elif blobs:
-                    self.blobs.setdefault(entry.id, Need(commit, path, entry.size))
+                    if len(prefix) < _LONGEST_PREFIX:
+                        pending.append((entry.id, f"{prefix}{entry.name}/"))
+                    else:
+                        pending.append((entry.id, prefix))
+                elif blobs and self.blobs.setdefault(entry.id, entry.size) != entry.size:
+                    self.other_sizes[entry.id] = entry.size
 
     def _read_tree(self, tree_id: ObjectId, need: Need) -> Tree | None:
-        if tree_id in self.trees or tree_id in self.damaged:
-            return self.trees.get(tree_id)
         try:
             value = self.repo.objects.read_tree(tree_id)
         except (CorruptError, NotFoundError) as exc:
             self.damage(tree_id, exc, need, "tree")
             return None
-        self.trees[tree_id] = value
+        self.trees.add(tree_id)
         return value
 
     def need_blob(self, object_id: ObjectId, commit: ObjectId, path: str | None) -> None:
-        """Note that *commit* needs the blob."""
-        self.blobs.setdefault(object_id, Need(commit, path))
+        """Note that *commit* needs the blob, as what *path* says."""
+        self.blobs.setdefault(object_id, None)
+        self._needs.setdefault(object_id, Need(commit, path))
+
+    def need_of(self, object_id: ObjectId) -> Need:
+        """Give who needs a blob, as far as that was noted."""
+        return self._needs.get(object_id, Need(None, None))
+
+    def check_size(self, object_id: ObjectId, actual: int) -> None:
+        """Hold the *actual* size of a blob against what trees say of it."""
+        for stated in (self.blobs[object_id], self.other_sizes.get(object_id)):
+            if stated is not None and stated != actual:
+                mismatch = size_mismatch(object_id, stated, actual)
+                self.damage(object_id, mismatch, self.need_of(object_id), "blob")
 
 
 def _describe(object_id: ObjectId, exc: MlstoreError, what: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from mlstore._progress import Progress, expect
 from mlstore.compare import first_difference
 from mlstore.errors import MlstoreError
 from mlstore.hashing import ObjectId, read_chunks
@@ -12,7 +13,7 @@ from mlstore.history import Chain
 from mlstore.model import TreeEntry
 from mlstore.repository import Repository, Snapshot, compare_entries
 from mlstore.verify.blocks import key_id
-from mlstore.verify.content import Progress, in_parallel
+from mlstore.verify.content import in_parallel
 from mlstore.verify.explain import explain_difference, explain_values
 from mlstore.verify.findings import Finding
 from mlstore.worktree import ContentCache, open_file, read_file
@@ -37,6 +38,7 @@ def check_worktree(
     def look(path: str) -> tuple[str, TreeEntry | None]:
         return path, cache.entry(path)
 
+    expect(progress, len(expected), sum(entry.size for entry in expected.values()))
     findings = []
     for path, actual in in_parallel(look, expected, lambda path: expected[path].size, jobs):
         wanted = expected[path]

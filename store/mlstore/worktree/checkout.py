@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mlstore.errors import PathNotFound, WouldOverwrite
+from mlstore.hashing import ObjectId
 from mlstore.index import Index, IndexEntry, StatData
 from mlstore.model import Collisions, TreeEntry, parents_of
 from mlstore.model.patterns import has_magic, matches
-from mlstore.repository import Repository, Snapshot
+from mlstore.repository import Repository, Snapshot, diff_trees
+from mlstore.repository.snapshot import iter_files
 from mlstore.worktree.content import ContentCache
 from mlstore.worktree.ignore import ALWAYS_IGNORED
 from mlstore.worktree.overlap import Occupied
@@ -45,8 +47,7 @@ def checkout_snapshot(
     plan = _force_plan(repo, index, old, target, cache) if force else _plan(repo, index, old, target, cache)
     _refuse_collisions(old, target, plan)
     with WorktreeWriter(repo) as writer:
-        for path, entry in plan.write.items():
-            writer.stage(path, entry)
+        writer.stage_all(plan.write, repo.progress)
         for path in plan.remove:
             writer.remove(path)
         written = writer.apply(replace=force)
@@ -61,6 +62,19 @@ def checkout_snapshot(
             if path not in target:
                 index.remove(path)
     return sorted([*plan.write, *plan.remove])
+
+
+def checkout_changes(repo: Repository, index: Index, old: ObjectId | None, target: ObjectId) -> list[str]:
+    """As ``checkout_snapshot`` without *force*, from tree *old* to *target*: what they share is not read."""
+    changes = diff_trees(repo.objects, old, target)
+    before = {change.path: change.old for change in changes if change.old is not None}
+    after = {change.path: change.new for change in changes if change.new is not None}
+    if after.keys() - before.keys():
+        # A new name may be one with any other of the target where case is folded.
+        collisions = Collisions()
+        for entry in iter_files(repo.objects, target):
+            collisions.add(entry.name)
+    return checkout_snapshot(repo, index, before, after)
 
 
 def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache: ContentCache) -> _Plan:
@@ -92,10 +106,11 @@ def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache
 
 def _shut_out(index: Index, arriving: Iterable[str], leaving: Iterable[str]) -> set[str]:
     """Give what is staged where a folder is to be, or below a file that is to be."""
-    new = [path for path in arriving if path not in index]
+    tracked = set(index.paths())
+    new = [path for path in arriving if path not in tracked]
     if not new:
         return set()
-    occupied = Occupied(set(index.paths()).difference(leaving))
+    occupied = Occupied(tracked.difference(leaving))
     return {other for path in new for other in occupied.in_the_way_of(path)}
 
 
@@ -119,11 +134,11 @@ def _obstacles(repo: Repository, plan: _Plan) -> set[str]:
     lookup = Lookup(repo.root)
     leaving = set(plan.remove)
     found: set[str] = set()
+    for folder in _folders_of(plan.write):
+        status = lookup.status(folder)
+        if status is not None and not stat.S_ISDIR(status.st_mode) and folder not in leaving:
+            found.add(folder)
     for path in plan.write:
-        for folder in parents_of(path):
-            status = lookup.status(folder)
-            if status is not None and not stat.S_ISDIR(status.st_mode) and folder not in leaving:
-                found.add(folder)
         status = lookup.status(path)
         if status is None:
             continue
@@ -136,6 +151,12 @@ def _obstacles(repo: Repository, plan: _Plan) -> set[str]:
         if status is not None and not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             found.add(path)
     return found
+
+
+def _folders_of(paths: Iterable[str]) -> set[str]:
+    """Give all folders above *paths*, each once: many files share few."""
+    direct = {path.rpartition("/")[0] for path in paths}
+    return {above for folder in direct if folder for above in (folder, *parents_of(folder))}
 
 
 def _refuse_folders(repo: Repository, plan: _Plan) -> None:
@@ -155,14 +176,15 @@ def _refuse_restore(repo: Repository, index: Index, write: dict[str, TreeEntry],
     """Refuse when something that nobody named would have to go; links are no content and do go."""
     lookup = Lookup(repo.root)
     lost = _shut_out(index, write, remove)
+    leaving = set(remove)
+    for folder in _folders_of(write):
+        status = lookup.status(folder)
+        if status is not None and stat.S_ISREG(status.st_mode) and folder not in leaving:
+            lost.add(folder)
     for path in write:
-        for folder in parents_of(path):
-            status = lookup.status(folder)
-            if status is not None and stat.S_ISREG(status.st_mode) and folder not in remove:
-                lost.add(folder)
         status = lookup.status(path)
         if status is not None and stat.S_ISDIR(status.st_mode):
-            lost.update(name for name in _files_below(repo, path) if name not in remove)
+            lost.update(name for name in _files_below(repo, path) if name not in leaving)
     if lost:
         _refuse_place(lost)
 
@@ -226,14 +248,14 @@ def _listed(lost: set[str]) -> str:
     return ", ".join(f"'{path}'" for path in paths[:_SHOWN]) + more
 
 
-def select_paths(snapshot: Snapshot, paths: Sequence[str]) -> list[str]:
+def select_paths(snapshot: Collection[str], paths: Sequence[str]) -> list[str]:
     """Give the paths of *snapshot* that *paths* (files, folders or patterns) name.
 
     Raises ``PathNotFound`` for one that names nothing.
     """
     chosen: set[str] = set()
     for wanted in paths:
-        hits = [path for path in snapshot if is_below(path, [wanted])]
+        hits = [path for path in snapshot if is_below(path, [wanted])] if wanted else list(snapshot)
         if not hits and has_magic(wanted):
             hits = [path for path in snapshot if matches(wanted, path)]
         if not hits:
@@ -261,7 +283,7 @@ def restore_paths(
     """
     with repo.write_lock("restore"):
         index = repo.read_index()
-        reach = dict(source) if overlay else {**index.snapshot(), **source}
+        reach = source if overlay else dict.fromkeys((*index.paths(), *source))
         chosen = select_paths(reach, paths)
         cache = ContentCache(repo, index)
         write = {p: source[p] for p in chosen if p in source and not source[p].same_content(cache.entry(p))}
@@ -274,8 +296,7 @@ def restore_paths(
         if worktree:
             changed |= {*write, *remove}
             with WorktreeWriter(repo) as writer:
-                for path, entry in write.items():
-                    writer.stage(path, entry)
+                writer.stage_all(write, repo.progress)
                 for path in remove:
                     writer.remove(path)
                 written = writer.apply(replace=True)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
-import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlstore.durable import storage_error
 from mlstore.errors import InvalidPath, PathNotFound, Refused
@@ -16,16 +14,15 @@ from mlstore.index import Index, IndexEntry, StatData
 from mlstore.model import TreeEntry
 from mlstore.model.tree import EntryKind
 from mlstore.repository import Repository
+from mlstore.worktree.clock import clock
 from mlstore.worktree.scan import Lookup, special_kind
 
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A named pipe must not make us wait for its writer.
-_READ |= getattr(os, "O_NONBLOCK", 0)
-_CLOCK_REALTIME_COARSE = 5  # Linux's; the time module has no name for it
+READ |= getattr(os, "O_NONBLOCK", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class HashedFile:
+class HashedFile(NamedTuple):
     """A file's content and mode at one moment, and its stat data from the same moment.
 
     ``stat`` is None when the file changed so recently that the same clock tick could hide another
@@ -66,7 +63,7 @@ def open_with_status(repo: Repository, path: str, lookup: Lookup | None = None) 
     if not (lookup or Lookup(repo.root)).is_real_folder(path.rpartition("/")[0]):
         raise _not_there(path)
     try:
-        fd = os.open(f"{repo.root}{os.sep}{path}", _READ)
+        fd = os.open(f"{repo.root}{os.sep}{path}", READ)
     except (FileNotFoundError, NotADirectoryError):
         raise _not_there(path) from None
     except OSError as exc:
@@ -116,14 +113,6 @@ def settle(path: str, before: os.stat_result, digest: Digest, after: os.stat_res
         )
     racy = data.mtime_ns >= now or data.ctime_ns >= now
     return HashedFile(path, kind_of(after), digest, None if racy else data)
-
-
-def clock() -> int:
-    """Give the clock that the kernel stamps files with, in ns: its ticks are milliseconds apart."""
-    if sys.platform == "linux":
-        return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
-    else:  # noqa: RET505 - the checker knows which of the two is for this system
-        return time.time_ns() - 20_000_000
 
 
 def read_file(repo: Repository, path: str) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstore.durable import storage_errors
-from mlstore.lockfile import LOCK_NAME
+from mlstore.model.paths import LOCK_NAME
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

@@ -12,7 +12,8 @@ class Occupied:
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._paths = set(paths)
-        self._folders = {folder for path in self._paths for folder in parents_of(path)}
+        direct = {path.rpartition("/")[0] for path in self._paths}
+        self._folders = {above for folder in direct for above in (folder, *parents_of(folder))}
 
     def in_the_way_of(self, path: str) -> list[str]:
         """Give the files that *path* shuts out: one where it needs a folder, or all below it."""

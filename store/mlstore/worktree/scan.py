@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlstore.durable import storage_error
-from mlstore.lockfile import LOCK_NAME
+from mlstore.model.paths import LOCK_NAME
 from mlstore.repository import Repository
 from mlstore.worktree.ignore import ALWAYS_IGNORED, IGNORE_NAME, IgnoreRules, is_ignored, rules_for
 
@@ -22,12 +21,14 @@ _SPECIAL = (
 )
 
 
-@dataclass(slots=True)
 class Scan:
     """What lies in the worktree: regular files with their ``lstat``, and what is none (path -> what)."""
 
-    files: dict[str, os.stat_result] = field(default_factory=dict)
-    special: dict[str, str] = field(default_factory=dict)
+    __slots__ = ("files", "special")
+
+    def __init__(self) -> None:
+        self.files: dict[str, os.stat_result] = {}
+        self.special: dict[str, str] = {}
 
 
 def scan(repo: Repository, folder: str = "", *, ignored: bool = False) -> Scan:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mlstore._progress import Progress, expect
 from mlstore.errors import InvalidPath, PathNotFound, Refused
 from mlstore.index import Index
-from mlstore.model import Collisions, validate_path
+from mlstore.model import Collisions, validate_path, validate_paths
 from mlstore.model.patterns import has_magic, matches
 from mlstore.objects import ObjectWriter
 from mlstore.repository import Repository, read_snapshot
@@ -20,7 +21,6 @@ from mlstore.worktree.status import is_below
 from mlstore.worktree.storer import Storer
 from mlstore.worktree.writer import WorktreeWriter
 
-Progress = Callable[[str, int], None]
 """Called with a path and its size in bytes after each file."""
 
 
@@ -84,29 +84,32 @@ def _stage_files(
     cache = ContentCache(repo, index)
     storer = Storer(repo, index, writer) if writer else None
     staged = []
-    for path, found in sorted(selected.files.items()):
+    expect(progress, len(selected.files), sum(found.st_size for found in selected.files.values()))
+    for path in sorted(selected.files):
+        found = selected.files[path]
         known = index.get(path)
         if path in selected.always or not index.is_unchanged(path, found):
-            file = storer.store(path) if storer else None
-            entry = file.as_tree_entry() if file else cache.entry(path)
+            file = storer.store(path, found) if storer else None
             if file is not None:
                 staged.append(file)
             if known is None:
                 result.added.append(path)
-            elif entry is None or (known.id, known.kind) != (entry.id, entry.kind):
-                result.modified.append(path)
+            else:
+                entry = file.as_tree_entry() if file else cache.entry(path)
+                if entry is None or (known.id, known.kind) != (entry.id, entry.kind):
+                    result.modified.append(path)
         if progress is not None:
             progress(path, found.st_size)
     return staged
 
 
-def _save(repo: Repository, index: Index, staged: Iterable[HashedFile], gone: Iterable[str]) -> None:
-    tracked = None
+def _save(repo: Repository, index: Index, staged: list[HashedFile], gone: Iterable[str]) -> None:
+    new = [file.path for file in staged if file.path not in index]
+    if new and len(index):
+        tracked = Occupied(index.paths())
+        for stale in {stale for path in new for stale in tracked.in_the_way_of(path)}:
+            index.remove(stale)
     for file in staged:
-        if file.path not in index:
-            tracked = tracked if tracked is not None else Occupied(index.paths())
-            for stale in tracked.in_the_way_of(file.path):
-                index.remove(stale)
         index.set(file.as_index_entry())
     for path in gone:
         index.remove(path)
@@ -213,8 +216,7 @@ def _refuse_collisions(index: Index, selected: _Selection) -> None:
     for path in (*index.paths(), *new):
         if path not in selected.gone:
             collisions.add(path)
-    for path in new:
-        validate_path(path)
+    validate_paths(new)
 
 
 def remove_paths(

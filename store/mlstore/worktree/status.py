@@ -6,23 +6,32 @@ fingerprint tell a touched file from a changed one, and the stat cache is brough
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlstore.errors import CannotRun, PathNotFound
-from mlstore.hashing import ObjectId
 from mlstore.index import Index, IndexEntry
-from mlstore.model import TreeEntry
-from mlstore.refs import Head
-from mlstore.repository import Change, Repository, Snapshot, diff_snapshots, read_snapshot
-from mlstore.worktree.content import ContentCache, fingerprint, kind_of, stat_if_settled
-from mlstore.worktree.scan import Lookup, scan
+from mlstore.index.table import EXECUTABLE
+from mlstore.model.tree import TreeEntry
+from mlstore.repository import (
+    Change,
+    Repository,
+    Snapshot,
+    compare_entries,
+    diff_snapshots,
+    read_snapshot,
+)
+from mlstore.worktree.ignore import ALWAYS_IGNORED
+from mlstore.worktree.survey import Found, survey
+
+if TYPE_CHECKING:
+    from mlstore.hashing import ObjectId
+    from mlstore.refs import Head
+    from mlstore.worktree.content import ContentCache
+
+_PLAIN_COMMIT = 1 << 20  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """``staged``: index against HEAD; ``unstaged``: worktree against index; ``untracked`` paths, sorted.
 
     A folder without any tracked file stands in ``untracked`` once, as ``folder/``, unless all are
@@ -30,10 +39,10 @@ class Status:
     """
 
     head: Head
-    staged: list[Change] = field(default_factory=list)
-    unstaged: list[Change] = field(default_factory=list)
-    untracked: list[str] = field(default_factory=list)
-    special: dict[str, str] = field(default_factory=dict)
+    staged: list[Change]
+    unstaged: list[Change]
+    untracked: list[str]
+    special: dict[str, str]
 
     @property
     def clean(self) -> bool:
@@ -49,36 +58,52 @@ def status(repo: Repository, *, untracked: str = "normal") -> Status:
     head = repo.refs.head()
     index = repo.read_index()
     staged = staged_changes(repo, head, index)
-    found = scan(repo)
-    walker = _Comparison(repo, index)
-    unstaged = list(walker.changes(found.files))
-    tracked = set(index.paths())
-    loose = [path for path in (*found.files, *found.special) if path not in tracked]
-    walker.save_refreshed()
-    return Status(
-        head=head,
-        staged=staged,
-        unstaged=unstaged,
-        untracked=_shown(loose, tracked, untracked),
-        special={path: kind for path, kind in found.special.items() if path not in tracked},
-    )
+    found = survey(str(repo.root), index, listing=untracked != "no")
+    unstaged = _changes(repo, index, found)
+    loose: list[str] = []
+    special: dict[str, str] = {}
+    if _worth_a_walk(found):
+        from mlstore.worktree.untracked import list_untracked
+
+        loose, special = list_untracked(repo, found.strangers, index.paths(), whole=untracked == "all")
+    _save_touched(repo, index, found)
+    return Status(head=head, staged=staged, unstaged=unstaged, untracked=loose, special=special)
+
+
+def _worth_a_walk(found: Found) -> bool:
+    """Whether something is there that is neither tracked nor always ignored."""
+    return any(not ALWAYS_IGNORED.issuperset(names) for names in found.strangers.values())
 
 
 def staged_changes(repo: Repository, head: Head, index: Index) -> list[Change]:
     """Compare the index with HEAD's tree, without reading it when the index is known to equal it."""
     if head.commit is None:
         return diff_snapshots({}, index.snapshot())
+    if index.tree is not None and index.tree in repo.objects and _is_tree_of(repo, head.commit, index.tree):
+        return []
     tree = repo.objects.read_commit(head.commit).tree
     if index.tree == tree and tree in repo.objects:
         return []
     return diff_snapshots(read_snapshot(repo.objects, tree), index.snapshot())
 
 
+def _is_tree_of(repo: Repository, commit: ObjectId, tree: ObjectId) -> bool:
+    """Whether *commit* plainly has *tree*: its bytes are proved by its id, and the tree's is the last key.
+
+    Saves taking it apart, for which a JSON parser would have to be loaded.
+    """
+    if repo.objects.size(commit) > _PLAIN_COMMIT:
+        return False
+    data = repo.objects.read(commit)
+    return data.startswith(b"mlstore commit 1\n{") and data.endswith(b'Z","tree":"%b"}' % tree.encode())
+
+
 def unstaged_changes(repo: Repository, paths: list[str] | None = None) -> list[Change]:
     """Compare the worktree with the index; only at or below *paths* (repository paths) if given."""
-    walker = _Comparison(repo, repo.read_index())
-    changes = list(walker.changes(None))
-    walker.save_refreshed()
+    index = repo.read_index()
+    found = survey(str(repo.root), index, listing=False)
+    changes = _changes(repo, index, found)
+    _save_touched(repo, index, found)
     return [change for change in changes if is_below(change.path, paths)]
 
 
@@ -89,6 +114,8 @@ def tracked_changes(
 
     *trusted* True hashes every file, whatever ``stat`` says.
     """
+    from mlstore.worktree.content import ContentCache
+
     expected = read_snapshot(repo.objects, tree)
     index = repo.read_index()
     cache = ContentCache(repo, index, trusted=trusted)
@@ -108,93 +135,47 @@ def is_below(path: str, paths: list[str] | None) -> bool:
     return any(base in ("", path) or path.startswith(f"{base}/") for base in paths)
 
 
-class _Comparison:
-    """Worktree against index, noting which stat data could be brought up to date."""
+def _changes(repo: Repository, index: Index, found: Found) -> list[Change]:
+    """Give the changes among the tracked files, in the order of their paths."""
+    table = index.table
+    changes = []
+    for row, _, _, _, executable in found.touched:
+        if executable != (table.kinds[row] == EXECUTABLE):
+            entry = table.entry(row)
+            new = TreeEntry(entry.path, "executable" if executable else "file", entry.id, entry.size)
+            changes.append(Change(entry.path, "mode", entry.as_tree_entry(), new))
+    if found.suspects:
+        from mlstore.worktree.content import ContentCache
 
-    def __init__(self, repo: Repository, index: Index) -> None:
-        self._repo = repo
-        self._index = index
-        self._refreshed: list[IndexEntry] = []
-
-    def changes(self, files: dict[str, os.stat_result] | None) -> Iterator[Change]:
-        """Give the changes; *files* is a scan, without it every tracked file is looked up."""
-        lookup = Lookup(self._repo.root)
-        index = self._index
-        table = index.table
-        for row, path in enumerate(table.paths):
-            # Not in the scan: gone, ignored, or no regular file.
-            found = files.get(path) if files is not None else None
-            if found is None:
-                found = lookup.status(path)
-            if found is not None and index.row_is_unchanged(row, found):
-                continue
-            change = self._look(table.entry(row), found)
+        cache = ContentCache(repo, trusted=True)
+        for row in found.suspects:
+            change = _look(cache, table.entry(row))
             if change is not None:
-                yield change
-
-    def _look(self, entry: IndexEntry, found: os.stat_result | None) -> Change | None:
-        old = entry.as_tree_entry()
-        if found is None or not stat.S_ISREG(found.st_mode):
-            return Change(entry.path, "deleted", old, None)
-        try:
-            if found.st_size == entry.size:
-                checksum, found = fingerprint(self._repo, entry.path)
-                if checksum == entry.checksum:
-                    return self._touched(entry, old, found)
-            new = ContentCache(self._repo, self._index, trusted=True).entry(entry.path)
-        except PathNotFound:
-            new = None
-        if new is None:
-            return Change(entry.path, "deleted", old, None)
-        return Change(entry.path, "modified", old, new)
-
-    def _touched(self, entry: IndexEntry, old: TreeEntry, found: os.stat_result) -> Change | None:
-        kind = kind_of(found)
-        if kind != entry.kind:
-            return Change(entry.path, "mode", old, TreeEntry(entry.path, kind, entry.id, entry.size))
-        settled = stat_if_settled(found)
-        if settled is not None:
-            self._refreshed.append(
-                IndexEntry(entry.path, entry.kind, entry.id, entry.size, entry.checksum, settled)
-            )
-        return None
-
-    def save_refreshed(self) -> None:
-        """Write the new stat data, if nobody else is writing and the store lets us: it is only a cache."""
-        if not self._refreshed:
-            return
-        try:
-            with self._repo.write_lock("status", wait=0):
-                index = self._repo.read_index()
-                for entry in self._refreshed:
-                    current = index.get(entry.path)
-                    if current is not None and current.id == entry.id and current.kind == entry.kind:
-                        index.set(entry)
-                self._repo.save_index(index)
-        except CannotRun:
-            return
+                changes.append(change)
+    return sorted(changes, key=lambda change: change.path) if len(changes) > 1 else changes
 
 
-def _shown(loose: list[str], tracked: set[str], how: str) -> list[str]:
-    if how == "no":
-        return []
-    if how == "all":
-        return sorted(loose)
-    known = {""}
-    for path in tracked:
-        folder = path.rpartition("/")[0]
-        while folder not in known:
-            known.add(folder)
-            folder = folder.rpartition("/")[0]
-    shown = set()
-    for path in loose:
-        parts = path.split("/")
-        folder = ""
-        for part in parts[:-1]:
-            folder = f"{folder}/{part}" if folder else part
-            if folder not in known:
-                shown.add(folder + "/")
-                break
-        else:
-            shown.add(path)
-    return sorted(shown)
+def _look(cache: ContentCache, entry: IndexEntry) -> Change | None:
+    old = entry.as_tree_entry()
+    try:
+        new = cache.entry(entry.path)
+    except PathNotFound:
+        new = None
+    return compare_entries(entry.path, old, new)
+
+
+def _save_touched(repo: Repository, index: Index, found: Found) -> None:
+    """Write the new stat data, if nobody else is writing and the store lets us: it is only a cache."""
+    kinds = index.table.kinds
+    fresh = [row for row in found.touched if any(row[1:3]) and row[4] == (kinds[row[0]] == EXECUTABLE)]
+    if not fresh:
+        return
+    try:
+        with repo.write_lock("status", wait=0):
+            if repo.index_stamp() != index.stamp:
+                return  # it was written meanwhile: whoever looks next sees to it
+            for row, mtime_ns, ctime_ns, inode, _ in fresh:
+                index.refresh(row, mtime_ns, ctime_ns, inode)
+            repo.save_index(index)
+    except CannotRun:
+        return

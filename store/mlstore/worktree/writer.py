@@ -11,27 +11,33 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
+from mlstore._progress import Progress, expect
 from mlstore.durable import Staging, storage_error, storage_errors
+from mlstore.durable.behind import BEHIND_FROM, write_behind
+from mlstore.durable.files import CREATE, create_file, write_all
 from mlstore.errors import WouldOverwrite
-from mlstore.hashing import Digest, digest_bytes, new_checksum
-from mlstore.model import Collisions, TreeEntry, parents_of, validate_path
+from mlstore.hashing import PIECE, Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
+from mlstore.model import Collisions, TreeEntry, parents_of, validate_path, validate_paths
+from mlstore.objects import SMALL
 from mlstore.repository import Repository
 
 _FOLDER = (
     os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 )
 _HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.unlink, os.rmdir, os.stat} <= os.supports_dir_fd
+_DEEP = 1024
+# Why a whole folder cannot be given its name: something is there by now, or it is on another file system.
+_ONE_BY_ONE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY, errno.EXDEV})
 _BLOCKED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """A file that was put into the worktree: its digest, and its ``lstat`` right after."""
 
     digest: Digest
@@ -50,6 +56,7 @@ class WorktreeWriter:
         self._files: dict[str, tuple[Path, Digest]] = {}
         self._removals: list[str] = []
         self._names = Collisions()
+        self._trees = _NewTrees(repo.root, self._staging)
 
     def __enter__(self) -> WorktreeWriter:
         return self
@@ -66,19 +73,61 @@ class WorktreeWriter:
         is not touched.
         """
         self._claim(path)
-        checksum = new_checksum()
-        size = 0
         file = self._staging.new_file(0o777 if entry.kind == "executable" else 0o666)
         try:
-            for chunk in self._repo.objects.stream(entry.id):
-                checksum.update(chunk)
-                size += len(chunk)
+            if entry.size >= BEHIND_FROM:
+                with write_behind(file, durable=False, name=path) as behind:
+                    digest = self._stream(entry.id, behind.put)
+            else:
                 with storage_errors(path):
-                    file.write(chunk)
+                    digest = self._stream(entry.id, file.write)
         finally:
             file.close()
+        self._files[path] = (file.path, digest)
+
+    def _stream(self, object_id: ObjectId, write: Callable[[bytes], None]) -> Digest:
+        checksum = new_checksum()
+        size = 0
+        for chunk in self._repo.objects.stream(object_id):
+            checksum.update(chunk)
+            size += len(chunk)
+            write(chunk)
         # The object database hashed the chunks: the id is proved once the stream has ended.
-        self._files[path] = (file.path, Digest(entry.id, size, checksum.digest()))
+        return Digest(object_id, size, checksum.digest())
+
+    def stage_all(self, files: Mapping[str, TreeEntry], progress: Progress | None = None) -> None:
+        """As ``stage`` for many: small blobs are read in the order in which the store has them."""
+        validate_paths(files)
+        expect(progress, len(files), sum(entry.size for entry in files.values()))
+        told = progress or (lambda _path, _size: None)
+        small: dict[ObjectId, list[str]] = {}
+        for path, entry in files.items():
+            if entry.size > SMALL:
+                self.stage(path, entry)
+                told(path, entry.size)
+            else:
+                self._names.add(path)
+                small.setdefault(entry.id, []).append(path)
+        for object_id, data in self._repo.objects.fetch(small):
+            digest = Digest(object_id, len(data), checksum_bytes(data))
+            for path in small[object_id]:
+                self._write_small(path, data, digest, 0o777 if files[path].kind == "executable" else 0o666)
+                told(path, len(data))
+
+    def _write_small(self, path: str, data: bytes, digest: Digest, mode: int) -> None:
+        folder, _, name = path.rpartition("/")
+        with storage_errors(path):
+            tree = self._trees.place(folder)
+            if tree is not None:
+                staged = f"{tree.folder}{os.sep}{name}"
+                tree.files.append((path, staged, Written(digest, create_file(staged, data, mode))))
+                return
+            file = self._staging.new_file(mode)
+            try:
+                file.write(data)
+            finally:
+                file.close()
+        self._files[path] = (file.path, digest)
 
     def stage_bytes(self, path: str, data: bytes) -> None:
         """Write *data* aside, to become *path*."""
@@ -110,12 +159,64 @@ class WorktreeWriter:
         try:
             for path in sorted(self._removals, reverse=True):
                 folders.remove(path)
-            return {
-                path: Written(digest, folders.put(staged, path))
-                for path, (staged, digest) in sorted(self._files.items())
-            }
+            written = self._put_trees(folders)
+            for path, (staged, digest) in sorted(self._files.items()):
+                written[path] = Written(digest, folders.put(staged, path))
+            return written
         finally:
             folders.close()
+
+    def _put_trees(self, folders: _Folders) -> dict[str, Written]:
+        """Give whole new folders their names; one that is there by now gets its files one by one."""
+        written: dict[str, Written] = {}
+        for top, (root, files) in sorted(self._trees.tops.items()):
+            whole = folders.put_folder(root, top)
+            for path, staged, known in files:
+                written[path] = known if whole else Written(known.digest, folders.put(Path(staged), path))
+        return written
+
+
+class _Place(NamedTuple):
+    """A folder that is built aside, and the files of its new tree: path, staged file, what is written."""
+
+    folder: str
+    files: list[tuple[str, str, Written]]
+
+
+class _NewTrees:
+    """Folders that the worktree does not have are built aside, whole: one rename for all that is in them."""
+
+    def __init__(self, root: Path, staging: Staging) -> None:
+        self._root = root
+        self._staging = staging
+        self._places: dict[str, _Place | None] = {"": None}
+        self.tops: dict[str, tuple[Path, list[tuple[str, str, Written]]]] = {}
+
+    def place(self, folder: str) -> _Place | None:
+        """Give where the files of *folder* are to be written, None for a folder that is there already."""
+        if folder not in self._places:
+            # Where it would lie too deep below the staging folder its files take the ordinary way.
+            deep = len(folder) > _DEEP or folder.count("/") > _DEEP // 16
+            self._places[folder] = None if deep else self._make(folder)
+        return self._places[folder]
+
+    def _make(self, folder: str) -> _Place | None:
+        parent, _, name = folder.rpartition("/")
+        above = self.place(parent)
+        if above is not None:
+            below = f"{above.folder}{os.sep}{name}"
+            os.mkdir(below)
+            return _Place(below, above.files)
+        try:
+            os.lstat(self._root / folder)
+        except FileNotFoundError:
+            path = self._staging.new_folder()
+            place = _Place(str(path), [])
+            self.tops[folder] = path, place.files
+            return place
+        except NotADirectoryError:
+            pass
+        return None
 
 
 def write_text(repo: Repository, path: str, text: str) -> None:
@@ -149,6 +250,18 @@ class _Folders:
                 self._clear_folder(path, name, fd)
                 _rename(staged, self._root, folder, name, fd)
             return _lstat(self._root, folder, name, fd)
+
+    def put_folder(self, staged: Path, path: str) -> bool:
+        """Give a whole new folder its name; False where its files have to be put one by one."""
+        folder, _, name = path.rpartition("/")
+        with storage_errors(path), self._open(folder, create=True) as fd:
+            try:
+                _rename_once(staged, self._root, folder, name, fd)
+            except OSError as exc:
+                if exc.errno in _ONE_BY_ONE:
+                    return False
+                raise
+        return True
 
     def remove(self, path: str) -> None:
         """Unlink *path* and the folders left empty above it; what is gone, or behind a link, is left."""
@@ -269,6 +382,37 @@ def _by_fd_or_name(
 
 
 def _rename(staged: Path, root: Path, folder: str, name: str, fd: int) -> None:
+    try:
+        _rename_once(staged, root, folder, name, fd)
+    except OSError as exc:
+        if exc.errno != errno.EXDEV:
+            raise
+        _copy_over(staged, root, folder, name, fd)
+
+
+def _copy_over(staged: Path, root: Path, folder: str, name: str, fd: int) -> None:
+    """Where the folder is on another file system: copy the file beside its place, then rename it there."""
+    aside = f".mlstore-{os.urandom(8).hex()}"
+    where, dir_fd = (aside, fd) if fd >= 0 else (str(root / folder / aside), None)
+    with staged.open("rb") as source:
+        target = os.open(where, CREATE, stat.S_IMODE(os.fstat(source.fileno()).st_mode), dir_fd=dir_fd)
+        try:
+            try:
+                while data := source.read(PIECE):
+                    write_all(target, data)
+            finally:
+                os.close(target)
+            if dir_fd is not None:
+                os.replace(aside, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+            else:
+                os.replace(where, root / folder / name)
+        except BaseException:
+            os.unlink(where, dir_fd=dir_fd)
+            raise
+    staged.unlink()
+
+
+def _rename_once(staged: Path, root: Path, folder: str, name: str, fd: int) -> None:
     if fd >= 0:
         os.replace(staged, name, dst_dir_fd=fd)
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlstore.durable import Staging, staging, sweep
+from mlstore.durable import Staging, move_files, staging, sweep
 from mlstore.errors import StorageError
 
 
@@ -298,3 +298,35 @@ def test_a_staging_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "tmp").write_bytes(b"")
     with pytest.raises(StorageError):
         Staging(tmp_path / "tmp").new_file()
+
+
+def test_moved_files_are_at_one_of_the_two_places_and_both_folders_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old").mkdir()
+    for name in "ab":
+        (tmp_path / "old" / name).write_text(name)
+    trace = Trace(monkeypatch, syncfs=True)
+    moves = [(tmp_path / "old" / name, tmp_path / "new" / "deep" / name) for name in "ab"]
+    move_files(moves, is_corrupt=never)
+    assert trace.events == ["folder", "folder", "link", "link", "folder", "folder"]
+    assert [path.read_text() for _, path in moves] == ["a", "b"]
+    assert not any(path.exists() for path, _ in moves)
+
+
+@pytest.mark.parametrize("corrupt", [True, False])
+def test_a_file_at_the_new_place_stays_unless_it_is_damaged(tmp_path: Path, corrupt: bool) -> None:
+    (tmp_path / "good").write_text("good")
+    (tmp_path / "there").write_text("there")
+    move_files(
+        [(tmp_path / "good", tmp_path / "there")], is_corrupt=lambda path: path.name == "there" and corrupt
+    )
+    assert (tmp_path / "there").read_text() == ("good" if corrupt else "there")
+    assert not (tmp_path / "good").exists()
+
+
+def test_without_fsync_a_move_syncs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("a")
+    trace = Trace(monkeypatch, syncfs=True)
+    move_files([(tmp_path / "a", tmp_path / "b" / "a")], is_corrupt=never, fsync=False)
+    assert trace.events == ["link"]

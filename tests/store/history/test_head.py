@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from mlstore.errors import (
     WouldOverwrite,
 )
 from mlstore.history import create_branch, head
+from mlstore.objects import ObjectDatabase
 from mlstore.refs import Head
 
 if TYPE_CHECKING:
@@ -234,3 +236,34 @@ def test_a_branch_in_a_folder_of_branches(work: Work) -> None:
     work.switch("team/ada")
     work.switch("team/bob", create=True)
     assert work.repo.refs.names() == ["refs/heads/main", "refs/heads/team/ada", "refs/heads/team/bob"]
+
+
+def test_a_switch_reads_no_folder_that_both_commits_share(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = work.commit("first", **{f"{folder}/{name}": "1" for folder in "abcdefgh" for name in "xyz"})
+    work.branch("side")
+    work.commit("second", **{"a/x": "2"})
+    read: list[object] = []
+    real = ObjectDatabase.read_tree
+    monkeypatch.setattr(ObjectDatabase, "read_tree", lambda self, name: read.append(name) or real(self, name))
+    looked: list[object] = []
+    lstat = os.lstat
+    monkeypatch.setattr(os, "lstat", lambda path, **more: looked.append(path) or lstat(path, **more))
+    assert work.switch("main", carried=False).carried == []
+    assert len(read) <= 4  # both roots, both "a"
+    assert not [path for path in looked if str(path).endswith(("/b/x", "/h/z"))]
+    monkeypatch.undo()
+    assert work.status() == CLEAN
+    assert work.index.tree == work.repo.objects.read_commit(first).tree
+
+
+def test_a_switch_with_something_staged_does_not_take_the_index_for_the_commit(work: Work) -> None:
+    work.commit("first", a="1", b="1")
+    work.branch("side")
+    work.commit("second", a="2")
+    work.write("b", "staged")
+    work.add("b")
+    work.switch("main")
+    assert work.index.tree is None
+    assert work.status()["staged"] == ["modified b"]

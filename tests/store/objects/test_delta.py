@@ -13,10 +13,9 @@ from mlstore.hashing import ObjectId
 from mlstore.objects import delta
 from mlstore.objects.delta import (
     Base,
+    Ends,
     Literal,
     base_of,
-    common_prefix,
-    common_suffix,
     find_delta,
     literal_bytes,
 )
@@ -59,28 +58,41 @@ def rebuilt(pieces: list[Part | Literal], new: bytes, sources: dict[ObjectId, by
     return found
 
 
+def ends_of(old: bytes, new: bytes, piece: int = 1 << 20) -> tuple[int, int]:
+    ends = Ends(reader(old), len(old), len(new))
+    for at in range(0, len(new), piece):
+        ends.take(new[at : at + piece])
+    return ends.lengths(len(new))
+
+
 def compare(old: bytes, new: bytes, known: int | None = None) -> list[Part | Literal]:
-    prefix = naive_prefix(old, new) if known is None else known
-    pieces = find_delta(base(old), reader(new), len(new), prefix)
+    prefix, suffix = ends_of(old, new) if known is None else (known, 0)
+    pieces = find_delta(base(old), reader(new), len(new), prefix, suffix)
     assert rebuilt(pieces, new, {OLD: old}) == new
     return pieces
 
 
-@given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60), st.integers(1, 9))
+@given(
+    st.binary(max_size=60),
+    st.binary(max_size=60),
+    st.binary(max_size=60),
+    st.binary(max_size=60),
+    st.integers(1, 9),
+)
 def test_common_ends_are_those_that_counting_finds(
-    same: bytes, one: bytes, other: bytes, buffer: int
+    start: bytes, one: bytes, other: bytes, end: bytes, piece: int
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delta, "BUFFER_SIZE", buffer)
-        left, right = same + one, same + other
-        limit = min(len(left), len(right))
-        for most in (0, limit // 2, limit):
-            assert common_prefix(reader(left), reader(right), most) == min(most, naive_prefix(left, right))
-        left, right = one + same, other + same
-        expected = naive_prefix(left[::-1], right[::-1])
-        for most in (0, limit // 2, limit):
-            found = common_suffix(reader(left), len(left), reader(right), len(right), most)
-            assert found == min(most, expected)
+    old, new = start + one + end, start + other + end
+    prefix, suffix = ends_of(old, new, piece)
+    assert prefix == naive_prefix(old, new)
+    room = min(len(old), len(new)) - prefix
+    assert suffix == (min(room, naive_prefix(old[::-1], new[::-1])) if prefix < len(new) else 0)
+
+
+def test_a_file_of_another_length_than_it_said_has_no_common_end() -> None:
+    ends = Ends(reader(b"abcdef"), 6, 6)
+    ends.take(b"abXde")
+    assert ends.lengths(5) == (2, 0)
 
 
 # One edit takes some bytes and gives others; places and lengths are fractions of what there is.
@@ -187,7 +199,8 @@ def test_ranges_of_a_recipe_are_those_of_its_parts(
     parts = [Part(*row) for row in rows]
     old = b"".join(sources[part.source][part.offset : part.offset + part.length] for part in parts)
     new = edited(old, edits, 50)
-    found = find_delta(base_of(ObjectId("cc" * 32), len(old), reader(old), parts), reader(new), len(new), 0)
+    whole = base_of(ObjectId("cc" * 32), len(old), reader(old), parts)
+    found = find_delta(whole, reader(new), len(new), 0, 0)
     assert rebuilt(found, new, sources) == new
 
 

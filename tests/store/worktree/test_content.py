@@ -57,10 +57,10 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("size", [7, 2 << 20])
-def test_a_file_that_changes_while_it_is_added_is_refused_and_nothing_is_staged(
-    work: Work, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], size: int
+def test_a_large_file_that_changes_while_it_is_added_is_refused_and_nothing_is_staged(
+    work: Work, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
+    size = 2 << 20
     work.write("b", "other")
     path = work.write("a", b"x" * size)
     real = ObjectWriter.add_fd
@@ -77,6 +77,61 @@ def test_a_file_that_changes_while_it_is_added_is_refused_and_nothing_is_staged(
     assert work.index.paths() == []
     assert list(work.repo.objects.ids()) == []
     assert list(work.repo.scratch.iterdir()) == []
+
+
+def on_read(monkeypatch: pytest.MonkeyPatch, path: Path, change: Callable[[], None]) -> None:
+    """Call *change* right after each ``os.read`` of *path*."""
+    real, inode = os.read, path.stat().st_ino
+
+    def read(fd: int, size: int) -> bytes:
+        data = real(fd, size)
+        if os.fstat(fd).st_ino == inode:
+            change()
+        return data
+
+    monkeypatch.setattr(os, "read", read)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_small_file_that_changed_once_while_it_was_read_is_read_again(
+    work: Work, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    path = work.write("a", b"content")
+    changes = iter([change])
+    on_read(monkeypatch, path, lambda: next(changes, lambda _: None)(path))
+    add_paths(work.repo, [""])
+    entry = work.index.get("a")
+    assert entry is not None
+    assert entry.id == work.repo.format.hash_bytes(path.read_bytes())
+    assert work.repo.objects.read(entry.id) == path.read_bytes() != b"content"
+
+
+def test_a_small_file_that_keeps_changing_is_refused_and_nothing_is_staged(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.write("b", "other")
+    path = work.write("a", b"content")
+    on_read(monkeypatch, path, lambda: appended(path))
+    with pytest.raises(Refused, match="'a' changed while it was read"):
+        add_paths(work.repo, [""])
+    assert work.index.paths() == []
+    assert list(work.repo.objects.ids()) == []
+
+
+def test_an_unchanged_small_file_costs_four_system_calls(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(50):
+        work.write(f"data/{number}", f"content {number}")
+    calls: list[str] = []
+    for name in ("open", "read", "readv", "pread", "fstat", "close", "stat", "lseek"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *a, real=real, name=name, **k: calls.append(name) or real(*a, **k)
+        )
+    add_paths(work.repo, [""])
+    assert {name: calls.count(name) // 50 for name in ("read", "open", "fstat", "close")} == {
+        "read": 1, "open": 1, "fstat": 1, "close": 1,
+    }  # fmt: skip
+    assert len(calls) < 50 * 4 + 100
 
 
 def test_a_file_that_is_replaced_after_it_was_opened_is_hashed_as_it_was(work: Work) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -228,3 +229,167 @@ def test_text_is_written_whole_or_not_at_all(work: Work) -> None:
     write_text(work.repo, "mlstore.lock", "zwei ü\n")
     assert work.path("mlstore.lock").read_text("utf-8") == "zwei ü\n"
     assert isinstance(work.path("mlstore.lock"), Path)
+
+
+# --- whole folders, many files ---
+
+
+def blobs(work: Work, *paths: str) -> dict[str, TreeEntry]:
+    with work.repo.objects.transaction() as store:
+        return {
+            path: TreeEntry(path, "file", store.add_bytes(path.encode()), len(path.encode()))
+            for path in paths
+            for path in paths
+        }
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[object, ...]]:
+    calls: list[tuple[object, ...]] = []
+    real = getattr(os, name)
+
+    def call(*args: object, **more: object) -> object:
+        calls.append(args)
+        return real(*args, **more)
+
+    monkeypatch.setattr(os, name, call)
+    return calls
+
+
+MANY = [f"new/{folder}/{name}" for folder in ("a", "b/c") for name in range(20)]
+
+
+def test_a_new_folder_gets_its_name_by_one_rename(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    work.write("old/kept", "mine")
+    files = blobs(work, *MANY, "old/1", "top")
+    renames, looks = counted(monkeypatch, "replace"), counted(monkeypatch, "pread")
+    with WorktreeWriter(work.repo) as into:
+        into.stage_all(files)
+        assert not work.path("new").exists()
+        written = into.apply()
+    assert len(renames) == 3  # new, old/1, top
+    assert len(looks) < 20
+    for path in files:
+        assert work.path(path).read_bytes() == path.encode()
+        assert written[path].digest == work.repo.objects.check(files[path].id)
+        assert written[path].status[:10] == work.path(path).lstat()[:10]
+    assert work.path("old/kept").read_text() == "mine"
+    assert list(work.repo.scratch.iterdir()) == []
+
+
+def test_a_folder_that_appears_meanwhile_gets_its_files_one_by_one(work: Work) -> None:
+    files = blobs(work, *MANY)
+    with WorktreeWriter(work.repo) as into:
+        into.stage_all(files)
+        work.write("new/theirs", "theirs")
+        work.write("new/a/0", "old")
+        written = into.apply()
+    assert work.path("new/theirs").read_text() == "theirs"
+    assert {path: work.path(path).read_bytes() for path in files} == {path: path.encode() for path in files}
+    assert written["new/a/0"].status.st_ino == work.path("new/a/0").lstat().st_ino
+
+
+def test_a_link_that_appears_where_a_new_folder_is_to_be_is_not_followed(work: Work, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with WorktreeWriter(work.repo) as into:
+        into.stage_all(blobs(work, *MANY))
+        work.path("new").symlink_to(outside)
+        with pytest.raises(WouldOverwrite):
+            into.apply()
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_one_damaged_blob_of_many_writes_nothing(work: Work, packed: bool) -> None:
+    files = blobs(work, *MANY, "top")
+    if packed:
+        pack = next((work.repo.store / "objects" / "pack").iterdir())
+        pack.chmod(0o644)
+        data = pack.read_bytes()
+        pack.write_bytes(data.replace(b"new/b/c/7", b"new/b/c/X", 1))
+    else:
+        entry = files["new/a/3"]
+        files["new/a/3"] = TreeEntry(entry.name, "file", ObjectId("ab" * 32), entry.size)
+    with pytest.raises(CorruptObject if packed else ObjectNotFound), WorktreeWriter(work.repo) as into:
+        into.stage_all(files)
+    assert listing(work.root) == {}
+    assert list(work.repo.scratch.iterdir()) == []
+
+
+def test_hostile_paths_are_refused_among_many(work: Work) -> None:
+    for bad in ("../a", ".mlstore/config", "a/.git/x", "/abs"):
+        files = blobs(work, "good/1")
+        files[bad] = files["good/1"]
+        with pytest.raises(InvalidPath), WorktreeWriter(work.repo) as into:
+            into.stage_all(files)
+        assert listing(work.root) == {}
+
+
+# --- another file system below the root ---
+
+
+def other_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every rename out of the store's folder fails, as it does into a mount point."""
+    real = os.replace
+
+    def replace(source: str | Path, target: str | Path, **more: int) -> None:
+        if ".mlstore/tmp" in str(source):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(source, target, **more)
+
+    monkeypatch.setattr(os, "replace", replace)
+
+
+def test_files_reach_a_folder_on_another_file_system(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    work.write("mount/old", "old")
+    files = blobs(work, "mount/old", "mount/new", "mount/deep/er")
+    files["mount/run"] = TreeEntry("mount/run", "executable", files["mount/new"].id, files["mount/new"].size)
+    other_file_system(monkeypatch)
+    with WorktreeWriter(work.repo) as into:
+        into.stage_all(files)
+        written = into.apply()
+    found = {name: what for name, what in listing(work.root).items() if what[0] == "file"}
+    assert {name: what[2] for name, what in found.items()} == {
+        "mount/old": b"mount/old",
+        "mount/new": b"mount/new",
+        "mount/deep/er": b"mount/deep/er",
+        "mount/run": b"mount/new",
+    }
+    assert found["mount/run"][1] & 0o100
+    assert not found["mount/new"][1] & 0o100
+    assert written["mount/new"].status.st_ino == work.path("mount/new").stat().st_ino
+    assert list(work.repo.scratch.iterdir()) == []
+
+
+def test_a_copy_to_another_file_system_that_fails_leaves_the_old_file(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.write("mount/old", "old")
+    files = blobs(work, "mount/old")
+    other_file_system(monkeypatch)
+
+    def full(fd: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with WorktreeWriter(work.repo) as into:
+        into.stage_all(files)
+        monkeypatch.setattr(writer, "write_all", full)
+        with pytest.raises(StorageError, match="no space"):
+            into.apply()
+    assert {name: what[2] for name, what in listing(work.root).items()} == {"mount": b"", "mount/old": b"old"}
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="needs a second file system")
+def test_a_real_second_file_system_does_as_well(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The staging folder lies on the other one: that is as good as a mount below the root."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
+        if os.stat(scratch).st_dev == os.stat(work.root).st_dev:
+            pytest.skip("one file system")
+        monkeypatch.setattr(work.repo, "scratch", Path(scratch))
+        files = blobs(work, *MANY)
+        with WorktreeWriter(work.repo) as into:
+            into.stage_all(files)
+            into.apply()
+        assert {path: work.path(path).read_bytes() for path in files} == {p: p.encode() for p in files}

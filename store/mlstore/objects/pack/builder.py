@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import xxhash
+from xxhash import xxh3_64_digest
 
 from mlstore.durable import StagedFile, storage_errors
 from mlstore.hashing import BytesLike, ObjectFormat, ObjectId
@@ -27,7 +27,8 @@ class PackBuilder:
         self._format = fmt
         self._header = encode_header(fmt.name)
         self._entries: dict[ObjectId, PackEntry] = {}
-        self._buffer = bytearray(self._header)
+        self._buffer: list[BytesLike] = [self._header]  # joined when there is enough for one large write
+        self._waiting = 0
         self._size = len(self._header)
 
     def __len__(self) -> int:
@@ -73,23 +74,26 @@ class PackBuilder:
                     object_id, known.offset, known.stored, size, known.compressed, kind, known.checksum
                 )
             return
+        length = len(stored)
         self._entries[object_id] = PackEntry(
-            object_id, self._size, len(stored), size, compressed, kind, xxhash.xxh3_64_digest(stored)
+            object_id, self._size, length, size, compressed, kind, xxh3_64_digest(stored)
         )
-        self._size += len(stored)
-        self._buffer += stored
-        if len(self._buffer) >= _BUFFER:
+        self._size += length
+        self._buffer.append(stored)
+        self._waiting += length
+        if self._waiting >= _BUFFER:
             self._flush()
 
     def _flush(self) -> None:
         with storage_errors(self.file.path):
-            self.file.write(self._buffer)
-        self._buffer = bytearray()
+            self.file.write(b"".join(self._buffer))
+        self._buffer.clear()
+        self._waiting = 0
 
     def finish(self) -> str:
         """Write index and footer, close the file, and give the pack's name (without suffix)."""
         index = encode_index([entry for _, entry in sorted(self._entries.items())])
-        self._buffer += index + encode_footer(self._header, len(self._entries), self._size, index)
+        self._buffer += [index, encode_footer(self._header, len(self._entries), self._size, index)]
         self._flush()
         self.file.close()
         return self._format.hash_bytes(index)

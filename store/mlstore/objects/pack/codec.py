@@ -30,14 +30,14 @@ The file's name is the hash (in the object format) of its index.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+import threading
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 import xxhash
 
 from mlstore.errors import CorruptFile
-from mlstore.hashing import ObjectId
+from mlstore.hashing import BytesLike, ObjectId
 
 MAGIC: Final = b"MLSPACK1"
 END_MAGIC: Final = b"MLSPEND1"
@@ -71,13 +71,15 @@ class PackEntry(NamedTuple):
     checksum: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class Footer:
     """Where the index is, how many entries it has, and its xxh3-128."""
 
-    count: int
-    index_offset: int
-    index_checksum: bytes
+    __slots__ = ("count", "index_checksum", "index_offset")
+
+    def __init__(self, count: int, index_offset: int, index_checksum: bytes) -> None:
+        self.count = count
+        self.index_offset = index_offset
+        self.index_checksum = index_checksum
 
     @property
     def index_size(self) -> int:
@@ -146,6 +148,40 @@ def decode_row(name: str, object_id: ObjectId, row: bytes, index_offset: int) ->
     if not encoding and kind != EntryKind.RECIPE and stored != size:
         raise corrupt(name, "an entry has two sizes")
     return PackEntry(object_id, offset, stored, size, bool(encoding), EntryKind(kind), checksum)
+
+
+_threads = threading.local()
+
+
+class Decompressor:
+    """Undoes the compression of entries, one after another. Not for several threads."""
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self._module = zstandard
+        self._decompressor = zstandard.ZstdDecompressor()
+
+    def __call__(self, stored: BytesLike, size: int | None) -> bytes:
+        """Give the bytes in one frame, *size* of them where that is known (for a recipe it is not).
+
+        Raises ``ValueError`` with the reason; never makes room for more than an entry may have.
+        """
+        try:
+            declared = self._module.frame_content_size(stored)
+            if not 0 <= declared <= ENTRY_LIMIT or (size is not None and declared != size):
+                raise ValueError("it would be of another size than it says")
+            return self._decompressor.decompress(stored, allow_extra_data=False)
+        except self._module.ZstdError:
+            raise ValueError("it cannot be decompressed") from None
+
+
+def decompress(stored: BytesLike, size: int | None) -> bytes:
+    """Decompress one entry; see ``Decompressor``. May be used from any thread."""
+    mine: Decompressor | None = getattr(_threads, "decompressor", None)
+    if mine is None:
+        mine = _threads.decompressor = Decompressor()
+    return mine(stored, size)
 
 
 def corrupt(name: str, reason: str) -> CorruptFile:

@@ -6,6 +6,8 @@ old ones go. A reader that had an old pack open goes on reading it, one that mis
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Final
 
@@ -20,35 +22,52 @@ from mlstore.objects.pack.pack import Pack
 MOST_PACKS: Final = 24
 _SMALL_PACK: Final = 32 << 20  # bytes: merging is cheap, and each byte is moved only a few times
 _MOST_BYTES: Final = 256 << 20
+_LARGE_PACK: Final = 1 << 30
 
 
-def consolidate(folder: PackFolder, fmt: ObjectFormat, *, scratch: Path, lock: Path, fsync: bool) -> int:
-    """Merge the small packs when they are more than ``MOST_PACKS``; gives how many were merged.
+def consolidate(
+    folder: PackFolder,
+    fmt: ObjectFormat,
+    *,
+    scratch: Path,
+    lock: Path,
+    fsync: bool,
+    most: int = MOST_PACKS,
+    large: bool = False,
+) -> int:
+    """Merge the small packs when they are more than *most*; gives how many were merged.
 
-    Does nothing when another process is at it. Raises ``StorageError``; nothing is lost then.
+    *large* merges larger packs too, up to the size of one. Does nothing when another process is at it.
+    Raises ``StorageError``; nothing is lost then.
     """
-    if len(_small(folder.packs())) <= MOST_PACKS:
+    smallest = _LARGE_PACK if large else _SMALL_PACK
+    if len(_below(folder.packs(), smallest)) <= most:
         return 0
     try:
         with FileLock(lock, purpose="merging packs", wait=0):
             folder.forget()
-            return _merge(folder, _choose(folder.packs()), fmt, scratch=scratch, fsync=fsync)
+            groups = _group(_below(folder.packs(), smallest), _LARGE_PACK if large else _MOST_BYTES)
+            groups = groups if large else groups[:1]
+            return sum(_merge(folder, group, fmt, scratch=scratch, fsync=fsync) for group in groups)
     except Locked:
         return 0
 
 
-def _small(packs: list[Pack]) -> list[Pack]:
-    return sorted((pack for pack in packs if pack.size <= _SMALL_PACK), key=lambda pack: pack.size)
+def _below(packs: list[Pack], size: int) -> list[Pack]:
+    return sorted((pack for pack in packs if pack.size <= size), key=lambda pack: pack.size)
 
 
-def _choose(packs: list[Pack]) -> list[Pack]:
-    chosen, total = [], 0
-    for pack in _small(packs):
+def _group(packs: list[Pack], most: int) -> list[list[Pack]]:
+    """Put *packs*, the smallest first, into groups of at most so many bytes."""
+    groups: list[list[Pack]] = [[]]
+    total = 0
+    for pack in packs:
         total += pack.size
-        if total > _MOST_BYTES:
-            break
-        chosen.append(pack)
-    return chosen
+        if total > most:
+            groups.append([])
+            total = pack.size
+        groups[-1].append(pack)
+    return groups
 
 
 def _merge(folder: PackFolder, packs: list[Pack], fmt: ObjectFormat, *, scratch: Path, fsync: bool) -> int:
@@ -64,6 +83,7 @@ def _merge(folder: PackFolder, packs: list[Pack], fmt: ObjectFormat, *, scratch:
             name = builder.finish()
         finally:
             builder.file.close()
+        keep_date(builder.file.path, merged)
         staging.publish([(builder.file.path, folder.path(name))], is_corrupt=lambda path: False)
     folder.forget()
     for pack in merged:
@@ -71,6 +91,13 @@ def _merge(folder: PackFolder, packs: list[Pack], fmt: ObjectFormat, *, scratch:
             remove_file(pack.path, fsync=False)
     folder.forget()
     return len(merged)
+
+
+def keep_date(path: Path, packs: list[Pack]) -> None:
+    """Date a new pack as the youngest of those that it stands for: what is old may be collected."""
+    with contextlib.suppress(OSError):
+        newest = max(os.stat(pack.path).st_mtime_ns for pack in packs)
+        os.utime(path, ns=(newest, newest))
 
 
 def _copy(pack: Pack, builder: PackBuilder, fmt: ObjectFormat) -> bool:

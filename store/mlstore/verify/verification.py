@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlstore._progress import Progress
 from mlstore.errors import CorruptError, NotFoundError, RefNotFound, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.history import Chain, read_chain, resolve_commit
@@ -16,7 +17,7 @@ from mlstore.lockfile import LOCK_NAME, Pin
 from mlstore.repository import STORE_NAME, Repository, read_snapshot
 from mlstore.verify.against import Side, compare_chains, files_outside
 from mlstore.verify.blocks import check_chain
-from mlstore.verify.content import Progress, check_blobs
+from mlstore.verify.content import check_blobs
 from mlstore.verify.findings import Finding, Report, StageVerdict
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.owners import name_owners
@@ -152,8 +153,18 @@ class _Verification:
             return
         try:
             expected = read_snapshot(self._repo.objects, commit.tree)
-        except (CorruptError, NotFoundError):
+        except (CorruptError, NotFoundError) as exc:
             report.skipped["worktree"] = "the commit's tree is damaged"
+            if not self._inspection.damaged:  # each of its trees is sound: it is what they stand for
+                report.findings.append(
+                    Finding(
+                        "corrupt-object",
+                        exc.message,
+                        commit=self._commit,
+                        expected=commit.tree,
+                        hint=exc.hint,
+                    )
+                )
             return
         report.checked["files"] = len(expected)
         report.findings += check_worktree(

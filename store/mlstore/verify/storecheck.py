@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from mlstore.errors import CorruptError, CorruptFile, MlstoreError, NotFoundError
-from mlstore.hashing import Digest, ObjectId
+from mlstore._progress import Progress, as_tick, expect
+from mlstore.errors import CorruptError, CorruptFile, MlstoreError, NotFoundError, UsageError
+from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.index.codec import check_paths
-from mlstore.repository import Repository
-from mlstore.verify.content import Progress, in_parallel
+from mlstore.objects.audit import Audit
+from mlstore.repository import Extent, Repository, measure
 from mlstore.verify.findings import Category, Finding, Report
-from mlstore.verify.inspection import Inspection, Need, size_mismatch
+from mlstore.verify.inspection import Inspection
 from mlstore.verify.owners import name_owners
+from mlstore.verify.resume import Saver
+
+
+class Sample(NamedTuple):
+    """Part *number* (from 1) of *parts*, by the first bytes of the id: all parts together are everything."""
+
+    number: int
+    parts: int
+
+    @classmethod
+    def parse(cls, text: str) -> Sample:
+        """Read ``n/t``; raises ``UsageError`` unless 1 <= n <= t <= 65536."""
+        number, _, parts = text.partition("/")
+        if text.isascii() and number.isdigit() and parts.isdigit() and len(text) <= 11:
+            found = cls(int(number), int(parts))
+            if 1 <= found.number <= found.parts <= 1 << 16:
+                return found
+        raise UsageError(
+            f"'{text}' is not a sample", hint="'2/5' is the second of five parts; at most 65536 of them"
+        )
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.parts}"
+
+    def holds(self, object_id: ObjectId) -> bool:
+        """Whether the object is in this part."""
+        return int(object_id[:8], 16) * self.parts >> 32 == self.number - 1
 
 
 @dataclass(slots=True)
 class FsckReport:
-    """What ``fsck`` found. ``unreachable`` objects are no error: no ref, reflog or index needs them."""
+    """What ``fsck`` found. ``unreachable`` objects are no error: no ref, reflog or index needs them.
+
+    ``mode`` is ``full`` or ``quick``; ``skipped`` says what was not looked at (or not hashed), and why.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     unreachable: list[ObjectId] = field(default_factory=list)
     dangling: list[ObjectId] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    mode: str = "full"
 
     @property
     def ok(self) -> bool:
@@ -39,36 +72,52 @@ class FsckReport:
         """Give it as JSON-ready data (schema ``mlstore.fsck/1``)."""
         return {
             "ok": self.ok,
+            "mode": self.mode,
+            "hashed": self.mode == "full",
             "findings": [finding.to_dict() for finding in self.findings],
             "unreachable": list(self.unreachable),
             "dangling": list(self.dangling),
             "checked": self.checked,
+            "skipped": self.skipped,
         }
 
 
-def fsck(repo: Repository, *, jobs: int | None = None, progress: Progress | None = None) -> FsckReport:
-    """Check every object, ref, reflog and the index of *repo*; nothing is changed.
+def fsck(
+    repo: Repository,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    quick: bool = False,
+    sample: Sample | None = None,
+    resume: bool = False,
+) -> FsckReport:
+    """Check every object, ref, reflog and the index of *repo*; nothing of it is changed.
 
-    *jobs* None uses all cores. Damage becomes findings that name the object and who needs it.
+    *jobs* None uses all cores; a backend chosen by ``joblib.parallel_config`` is used. Damage becomes
+    findings that name the object and who needs it. *quick* holds stored bytes against their checksums
+    and hashes commits and trees only: that recognises accidents, not forgery. *sample* looks at a part.
+
+    How far it got is kept in the store while it runs; *resume* goes on where an interrupted run stopped.
     """
-    check = _Fsck(repo, jobs, progress)
-    return check.run()
+    return _Fsck(repo, progress, Audit(repo.objects, jobs=jobs, quick=quick), sample).run(resume)
 
 
 class _Fsck:
-    def __init__(self, repo: Repository, jobs: int | None, progress: Progress | None) -> None:
+    def __init__(
+        self, repo: Repository, progress: Progress | None, audit: Audit, sample: Sample | None
+    ) -> None:
         self._repo = repo
-        self._jobs = jobs
         self._progress = progress
-        self._report = FsckReport()
+        self._audit = audit
+        self._sample = sample
+        self._report = FsckReport(mode="quick" if audit.quick else "full")
         self._inspection = Inspection(repo)
-        self._sizes: dict[ObjectId, int] = {}
+        self._sizes = audit.sizes
         self._roots: set[ObjectId] = set()
 
-    def run(self) -> FsckReport:
+    def run(self, resume: bool) -> FsckReport:
         report, inspection = self._report, self._inspection
-        self._check_packs()
-        self._check_objects()
+        self._check_objects(resume)
         tips = self._check_refs() | self._check_logs()
         self._check_connections(tips)
         self._check_index()
@@ -76,68 +125,67 @@ class _Fsck:
         name_owners(inspection)
         report.findings = [*inspection.findings, *report.findings]
         self._find_unreachable()
+        self._say_what_was_skipped()
         wrapped = Report("", None, findings=report.findings)
         wrapped.sort()
         report.findings = wrapped.findings
         return report
 
-    def _check_objects(self) -> None:
-        def check(object_id: ObjectId) -> tuple[ObjectId, Digest | MlstoreError]:
-            try:
-                return object_id, self._repo.objects.check(object_id)
-            except (CorruptError, NotFoundError) as exc:
-                return object_id, exc
+    # the stored bytes
 
-        count = 0
-        objects = self._repo.objects
-        for object_id, result in in_parallel(check, objects.ids(), self._size_of, self._jobs):
-            count += 1
-            if isinstance(result, MlstoreError):
-                self._damage(object_id, result)
-                continue
-            self._sizes[object_id] = result.size
-            if self._progress is not None:
-                self._progress(object_id, result.size)
-        self._report.checked |= {"objects": count, "bytes": sum(self._sizes.values())}
+    def _check_objects(self, resume: bool) -> None:
+        """Look at every stored byte once: chunks by their own hash too, for a recipe may need only a part."""
+        audit, saver = self._audit, Saver(self._repo, self._audit)
+        audit.chosen = self._sample.holds if self._sample else None
+        audit.prepare()
+        if resume:
+            saver.load()
+        audit.plan()
+        expect(self._progress, audit.looked_at, audit.total_bytes)
+        audit.tick = saver.watching(as_tick(self._progress))
+        with saver:
+            audit.run()
+        audit.settle()
+        self._repo.objects.remember(audit.metadata)
+        self._tell_packs()
+        for object_id, error in audit.damaged.items():
+            self._damage(object_id, error)
+        self._report.checked |= {
+            "packs": len(audit.packs) + len(audit.broken),
+            "chunks": audit.chunks,
+            "objects": len(self._sizes.keys() | (audit.damaged.keys() - audit.chunk_ids)),
+            "bytes": sum(self._sizes.values()),
+        }
 
-    def _size_of(self, object_id: ObjectId) -> int:
-        try:
-            return self._repo.objects.size(object_id)
-        except (CorruptError, NotFoundError):
-            return 0  # what is wrong with it is told when it is checked
-
-    def _check_packs(self) -> None:
-        """Each pack's index, and each chunk by its own hash: a recipe may need it only in part."""
-        packs = chunks = 0
-        for pack in self._repo.objects.check_packs():
-            packs += 1
-            path = f"objects/pack/{pack.name}.pack"
-            if pack.error is not None:
-                self._file_finding(path, pack.error.message, pack.error.hint)
-            for spare in pack.spares:
-                self._report.findings.append(
-                    Finding(
-                        "corrupt-object",
-                        spare.message,
-                        severity="warning",
-                        path=path,
-                        expected=spare.data["id"],
-                        cause="there is another copy of it, which is the one that is read",
-                    )
+    def _tell_packs(self) -> None:
+        for name, exc in self._audit.broken:
+            self._file_finding(f"objects/pack/{name}.pack", exc.message, exc.hint)
+        for name, exc in self._audit.spares:
+            self._report.findings.append(
+                Finding(
+                    "corrupt-object",
+                    exc.message,
+                    severity="warning",
+                    path=f"objects/pack/{name}.pack",
+                    expected=exc.data["id"],
+                    cause="there is another copy of it, which is the one that is read",
                 )
-            for chunk_id in pack.chunks:
-                chunks += 1
-                self._check_chunk(chunk_id)
-        self._report.checked |= {"packs": packs, "chunks": chunks}
+            )
 
-    def _check_chunk(self, chunk_id: ObjectId) -> None:
-        size = 0
-        try:
-            size = self._repo.objects.check_chunk(chunk_id)
-        except CorruptError as exc:
-            self._damage(chunk_id, exc)
-        if self._progress is not None:
-            self._progress(chunk_id, size)
+    def _say_what_was_skipped(self) -> None:
+        audit, skipped = self._audit, self._report.skipped
+        if audit.done_before:
+            skipped["resumed"] = f"{audit.done_before} entries were checked by the interrupted run"
+            self._report.checked["resumed"] = audit.done_before
+        if self._sample is not None:
+            skipped["sample"] = f"{audit.left_out} entries are in other parts than {self._sample}"
+            self._report.checked["left_out"] = audit.left_out
+        if audit.quick:
+            skipped["hashes"] = "quick: by checksum; xxh3 recognises accidents, not forgery"
+            if audit.loose:
+                skipped["loose"] = (
+                    f"{len(audit.loose)} loose files have no checksum: only their size was looked at"
+                )
 
     def _damage(self, object_id: ObjectId, exc: MlstoreError) -> None:
         finding = Finding(
@@ -245,17 +293,34 @@ class _Fsck:
             if commit.stage is not None and commit.stage.environment is not None:
                 where = f"environment of stage {commit.stage.name}"
                 inspection.need_blob(commit.stage.environment, commit_id, where)
-        for object_id, need in inspection.blobs.items():
-            self._check_needed(object_id, need)
+        sizes = self._sizes
+        for object_id, stated in inspection.blobs.items():
+            size = sizes.get(object_id)
+            if size is None:
+                missing = NotFoundError(f"object '{object_id}' is missing")
+                inspection.damage(object_id, missing, inspection.need_of(object_id), "blob")
+            elif size != stated or inspection.other_sizes:
+                inspection.check_size(object_id, size)
         self._report.checked["commits"] = len(inspection.commits)
+        self._check_extent()
 
-    def _check_needed(self, object_id: ObjectId, need: Need) -> None:
-        size = self._sizes.get(object_id)
-        if size is None:
-            missing = NotFoundError(f"object '{object_id}' is missing")
-            self._inspection.damage(object_id, missing, need, "blob")
-        elif need.size is not None and need.size != size:
-            self._inspection.damage(object_id, size_mismatch(object_id, need.size, size), need, "blob")
+    def _check_extent(self) -> None:
+        """A snapshot that no command would expand: the walk above saw each of its trees only once."""
+        inspection = self._inspection
+        known: dict[ObjectId, Extent] = {}
+        for commit_id, commit in inspection.commits.items():
+            if commit.tree not in inspection.trees:
+                continue
+            try:
+                measure(self._repo.objects, commit.tree, known)
+            except CorruptError as exc:
+                self._report.findings.append(
+                    Finding(
+                        "corrupt-object", exc.message, commit=commit_id, expected=commit.tree, hint=exc.hint
+                    )
+                )
+            except NotFoundError:
+                continue  # a tree below is missing, and told so
 
     def _check_index(self) -> None:
         try:
@@ -268,16 +333,19 @@ class _Fsck:
         self._check_staged(index)
 
     def _check_staged(self, index: Index) -> None:
-        for entry in index.entries():
-            self._roots.add(entry.id)
-            if entry.id not in self._sizes and entry.id not in self._inspection.damaged:
+        text, damaged = index.table.ids.hex(), self._inspection.damaged
+        ids = [ObjectId(text[at : at + 64]) for at in range(0, len(text), 64)]
+        self._roots.update(ids)
+        gone = set(ids) - self._sizes.keys() - damaged.keys()
+        for path, object_id in zip(index.table.paths, ids, strict=True) if gone else ():
+            if object_id in gone:
                 self._report.findings.append(
                     Finding(
                         "missing-object",
-                        f"the staged content of '{entry.path}' is not in the store",
-                        path=entry.path,
-                        expected=entry.id,
-                        hint=f"run 'mlstore add {entry.path}' again",
+                        f"the staged content of '{path}' is not in the store",
+                        path=path,
+                        expected=object_id,
+                        hint=f"run 'mlstore add {path}' again",
                     )
                 )
 
@@ -303,7 +371,7 @@ class _Fsck:
             *inspection.damaged,
             *self._roots,
         }
-        loose = [object_id for object_id in self._sizes if object_id not in reachable]
+        loose = sorted(self._sizes.keys() - reachable)
         self._report.unreachable = loose
         pointed_to = self._pointed_to(loose)
         self._report.dangling = [object_id for object_id in loose if object_id not in pointed_to]

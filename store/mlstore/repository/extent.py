@@ -1,0 +1,80 @@
+"""How much a tree stands for, counted without expanding it: each subtree once, however often it is used.
+
+Forty small trees, each with the one before in it twice, stand for 2^40 files. Whoever is about to make a flat
+list of a snapshot asks here first, as soon as it is not plainly small.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from mlstore.errors import CorruptObject
+from mlstore.hashing import ObjectId
+from mlstore.model import TreeEntry
+from mlstore.model.paths import MAX_PATH
+from mlstore.objects import ObjectDatabase
+
+MOST_FILES: Final = 10_000_000
+"""No command expands a snapshot of more files."""
+
+MOST_TEXT: Final = 2 << 30
+"""Nor one whose paths have more characters in all."""
+
+
+class Extent(NamedTuple):
+    """What is below a tree: files, and the characters of their paths (from that tree on)."""
+
+    files: int
+    text: int
+
+
+def measure(objects: ObjectDatabase, tree: ObjectId, known: dict[ObjectId, Extent] | None = None) -> Extent:
+    """Count what *tree* stands for; *known* is shared between calls.
+
+    Raises ``CorruptObject`` when it is more than any command expands, and what reading trees raises.
+    """
+    counted = {} if known is None else known
+    stack = [tree]
+    while stack:
+        tree_id = stack[-1]
+        if tree_id in counted:
+            stack.pop()
+            continue
+        entries = objects.read_tree(tree_id).entries
+        below = {entry.id for entry in entries if entry.kind == "tree"}
+        unknown = [child for child in below if child not in counted]
+        if unknown:
+            stack += unknown
+        else:
+            stack.pop()
+            counted[tree_id] = _sum(entries, counted)
+    if counted[tree].files > MOST_FILES or counted[tree].text > MOST_TEXT:
+        raise too_large(tree)
+    return counted[tree]
+
+
+def _sum(entries: tuple[TreeEntry, ...], counted: dict[ObjectId, Extent]) -> Extent:
+    files = text = 0
+    for entry in entries:
+        if entry.kind == "tree":
+            below = counted[entry.id]
+            files += below.files
+            text += below.text + below.files * (len(entry.name) + 1)
+        else:
+            files += 1
+            text += len(entry.name)
+    return Extent(files, text)
+
+
+def too_large(tree: ObjectId) -> CorruptObject:
+    """Give the error for a tree that stands for too much."""
+    return CorruptObject(
+        f"tree '{tree}' stands for more files than any folder has",
+        hint=f"snapshots of up to {MOST_FILES} files are expanded; this one was made to exhaust its readers",
+        id=tree,
+    )
+
+
+def path_too_long(tree: ObjectId) -> CorruptObject:
+    """Give the error for a tree with a path that no repository may hold."""
+    return CorruptObject(f"tree '{tree}' has a path that is longer than {MAX_PATH} bytes", id=tree)
