@@ -13,38 +13,48 @@ import os
 import sys
 import tempfile
 from importlib import import_module
+from pkgutil import walk_packages
 from typing import IO, Any
 
+import mlstore
+import mlstore_cli
 from mlstore_cli.main import main
-from mlstore_cli.registry import COMMANDS
 
-# What the commands import when they need it: once here, not in every child.
-COMMANDS_USED = ("add", "checkout", "commit", "fsck", "reset", "run", "status", "tag", "verify")
-MODULES = [
+# What commands import when they need it, and what they stand on: once here, not in every child.
+OTHERS = (
     "blake3",
-    "mlstore.api",
-    "mlstore.history",
-    "mlstore.pipeline",
-    "mlstore.verify",
-    "mlstore.worktree",
-    "mlstore_cli.app",
+    "click",
+    "concurrent.futures",
+    "json",
     "pathspec",
+    "queue",
+    "subprocess",
+    "tomllib",
     "xxhash",
-    *(f"mlstore_cli.commands.{COMMANDS[name].module}" for name in COMMANDS_USED),
-]
+    "zstandard",
+)
+
+
+def import_all() -> None:
+    """Import every module of ours but those that need a heavy library."""
+    for name in OTHERS:
+        import_module(name)
+    for package in (mlstore, mlstore_cli):
+        for module in walk_packages(package.__path__, package.__name__ + "."):
+            if not module.name.startswith("mlstore.compare.") and not module.name.endswith("__main__"):
+                import_module(module.name)
 
 
 def write_in_place() -> None:
     """Break the store on purpose: write refs and the index where they stand, in two halves, as people do."""
-    from mlstore.refs import store
-    from mlstore.repository import repository
+    from mlstore import durable
 
     def replace_file(path: Any, data: bytes, **_more: Any) -> None:
         with open(path, "wb", buffering=0) as file:
             file.write(data[: len(data) // 2])
             file.write(data[len(data) // 2 :])
 
-    store.replace_file = repository.replace_file = replace_file  # type: ignore[assignment]
+    durable.replace_file = replace_file  # type: ignore[assignment]
 
 
 def name_before_content() -> None:
@@ -118,6 +128,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    for module in MODULES:
-        import_module(module)
+    import_all()
     serve()

@@ -45,7 +45,7 @@ def command(
         elif not session.quiet:
             output.write_line(f"brought back {count(restored, 'object')}")
         return
-    with session.progress("collecting"):
+    with session.watched("collecting"):
         report = collect_garbage(
             session.repo, now=time.time(), expire="never" if no_prune else expire, dry_run=dry_run
         )

@@ -25,7 +25,7 @@ def command(session: Session, dry_run: bool, expire: str | None, as_json: bool) 
     from mlstore.maintenance import prune
     from mlstore_cli.views.maintenance import format_prune, format_removals
 
-    with session.progress("pruning"):
+    with session.watched("pruning"):
         report = prune(session.repo, now=time.time(), expire=expire, dry_run=dry_run)
     if as_json:
         output.emit_json("prune/1", report.to_dict())

@@ -22,7 +22,7 @@ def command(session: Session, everything: bool, _delete: bool, as_json: bool) ->
     from mlstore.maintenance import repack
     from mlstore_cli.views.maintenance import format_packing
 
-    with session.progress("packing"):
+    with session.watched("packing"):
         report = repack(session.repo, everything=everything)
     if as_json:
         output.emit_json("repack/1", {"packed": report.packed, "merged": report.merged})

@@ -136,7 +136,7 @@ def _alone(repo: Repository, purpose: str) -> Iterator[None]:
 
 def _collector(repo: Repository) -> Collector:
     lock = repo.store / "locks" / "packs"
-    return Collector(repo.objects, scratch=repo.scratch, lock=lock, fsync=repo.fsync)
+    return Collector(repo.objects, scratch=repo.scratch, lock=lock, fsync=repo.fsync, progress=repo.progress)
 
 
 def _expire_logs(repo: Repository, since: str, *, dry_run: bool) -> int:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from mlstore._progress import Progress, watched
 from mlstore.durable import FileLock, Staging, move_files, remove_empty_folder, remove_file
 from mlstore.errors import CorruptError, CorruptObject, NotFoundError
 from mlstore.hashing import ObjectId
@@ -56,10 +57,20 @@ class Swept:
 class Collector:
     """Works on one store; its *database* must not be written to by anybody else meanwhile.
 
-    *scratch* is where new packs are written, *lock* the file that whoever merges packs holds.
+    *scratch* is where new packs are written, *lock* the file that whoever merges packs holds. *progress* is
+    told of every pack that was looked through and every loose object that was moved.
     """
 
-    def __init__(self, database: ObjectDatabase, *, scratch: Path, lock: Path, fsync: bool) -> None:
+    def __init__(
+        self,
+        database: ObjectDatabase,
+        *,
+        scratch: Path,
+        lock: Path,
+        fsync: bool,
+        progress: Progress | None = None,
+    ) -> None:
+        self._progress = progress
         self._database = database
         self._scratch = scratch
         self._lock = lock
@@ -124,9 +135,9 @@ class Collector:
         swept = Swept()
         with FileLock(self._lock, purpose="collecting garbage"):
             self._sweep_loose(needed, before, trash, swept)
-            for pack in self._packs():
-                if _date(pack) < before:
-                    self._sweep_pack(pack, needed, trash, swept)
+            packs = [(pack.name, pack) for pack in self._packs() if _date(pack) < before]
+            for _, pack in watched(self._progress, packs, lambda pack: pack.size):
+                self._sweep_pack(pack, needed, trash, swept)
         self._database.packs.forget()
         return swept
 
@@ -198,15 +209,18 @@ class Collector:
         with Staging(self._scratch, fsync=self._fsync) as staging:
             builder: PackBuilder | None = None
             try:
-                for object_id, status in self._loose():
-                    data = self._movable(object_id) if status.st_size <= SMALL else None
+                small = [
+                    (object_id, status) for object_id, status in self._loose() if status.st_size <= SMALL
+                ]
+                for object_id, status in watched(self._progress, small, lambda status: status.st_size):
+                    data = self._movable(ObjectId(object_id))
                     if data is None:
                         continue
                     if builder is None:
                         builder = PackBuilder(staging.new_file(), self._database.format)
                     stored, compressed = compressor.try_on(data)
-                    builder.add(object_id, stored, size=len(data), compressed=compressed)
-                    packed.append(self._database.loose.path(object_id))
+                    builder.add(ObjectId(object_id), stored, size=len(data), compressed=compressed)
+                    packed.append(self._database.loose.path(ObjectId(object_id)))
                     newest = max(newest, status.st_mtime_ns)
                 if builder is None:
                     return 0

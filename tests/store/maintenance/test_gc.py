@@ -515,6 +515,24 @@ def test_packs_become_one_and_keep_their_date(work: Work) -> None:
     assert fsck(Repository.open(work.root)).ok
 
 
+def test_progress_is_told_of_packs_and_loose_objects(forked: Work) -> None:
+    told: list[tuple[str, int]] = []
+    forked.repo.progress = lambda name, size: told.append((name, size))
+    packs = {path.stem: path.stat().st_size for path in stored.packs(forked.repo.store)}
+    collect_garbage(forked.repo, now=time.time())
+    assert dict(told) == packs
+
+
+@pytest.mark.parametrize("work", ["loose"], indirect=True)
+def test_progress_is_told_of_what_is_packed(work: Work) -> None:
+    work.commit("one", a="123")
+    told: list[tuple[str, int]] = []
+    work.repo.progress = lambda name, size: told.append((name, size))
+    repack(work.repo)
+    assert (work.repo.format.hash_bytes(b"123"), 3) in told
+    assert len(told) == 3
+
+
 # --- everything at once ---
 
 STEPS = st.lists(
