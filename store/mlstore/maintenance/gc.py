@@ -77,8 +77,8 @@ def collect_garbage(
     logs_since = "" if logs is None else format_time(max(0.0, logs))
     with _alone(repo, "gc"):
         report = GcReport(dry_run=dry_run)
+        sweeper = _Sweeper(repo, logs_since, before)  # raises before anything was dropped
         report.log_entries = _expire_logs(repo, logs_since, dry_run=dry_run)
-        sweeper = _Sweeper(repo, logs_since, before)
         if dry_run:
             sweeper.list_removals(report)
             return report

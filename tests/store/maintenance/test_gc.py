@@ -352,6 +352,16 @@ def test_where_damage_hides_what_is_needed_nothing_is_removed(forked: Work, what
     assert listing(forked.repo.store, skip=("locks",)) == before
 
 
+def test_where_damage_hides_what_is_needed_no_entry_of_a_log_is_dropped(work: Work) -> None:
+    work.commit("one", a="1")
+    work.commit("two", a="2")
+    work.remove_object(work.commits["one"])
+    logs = listing(work.repo.store / "logs")
+    with pytest.raises(ObjectNotFound, match="what is needed cannot be told"):
+        collect_garbage(Repository.open(work.root), now=work.clock + 91 * DAY)
+    assert listing(work.repo.store / "logs") == logs
+
+
 @pytest.mark.parametrize("where", [0, -1])
 def test_a_pack_that_cannot_be_read_stops_a_collection(forked: Work, where: int) -> None:
     """It may hold the recipe of something that lies in parts in another pack."""
