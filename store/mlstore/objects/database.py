@@ -171,11 +171,14 @@ class ObjectDatabase:
         """Give the object's bytes, verified. For a large blob use ``stream``."""
         return b"".join(self.stream(object_id))
 
-    def fetch(self, object_ids: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, bytes]]:
-        """Give many small objects, each once and verified, in the order in which they are read fastest."""
+    def fetch(self, object_ids: Iterable[ObjectId], most: int) -> Iterator[tuple[ObjectId, bytes]]:
+        """Give many objects, each once and verified, in the order in which they are read fastest.
+
+        Those of more than *most* bytes are left out: each that is given is held whole.
+        """
         from mlstore.objects.fetch import fetch
 
-        return fetch(self, object_ids)
+        return fetch(self, object_ids, most)
 
     def check(self, object_id: ObjectId) -> Digest:
         """Hash the stored bytes anew; raises ``CorruptObject`` when they are not what the id says."""

@@ -17,18 +17,24 @@ _GAP: Final = 64 << 10  # bytes between two entries that are read along rather t
 _SCAN_FROM: Final = 32  # one id in so many of a pack's: below that, its index is searched, not read through
 
 
-def fetch(database: ObjectDatabase, object_ids: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, bytes]]:
-    """Give each object of *object_ids* (small ones: each is held whole) once, in any order.
+def fetch(
+    database: ObjectDatabase, object_ids: Iterable[ObjectId], most: int
+) -> Iterator[tuple[ObjectId, bytes]]:
+    """Give each object of *object_ids* once, in any order; one that is larger than *most* bytes is left out.
 
-    The bytes were hashed. Whatever is not in a pack as it is, or is damaged there, is read as ``read`` does,
-    which finds another copy or raises ``ObjectNotFound`` or ``CorruptObject``.
+    Each is held whole. The bytes were hashed. Whatever is not in a pack as it is, or is damaged there, is
+    read as ``read`` does, which finds another copy or raises ``ObjectNotFound`` or ``CorruptObject``.
     """
     wanted = set(object_ids)
     for pack in database.packs.packs():
         if not wanted:
             return
         try:
-            entries = [entry for entry in _located(pack, wanted) if entry.kind == EntryKind.OBJECT]
+            entries = [
+                entry
+                for entry in _located(pack, wanted)
+                if entry.kind == EntryKind.OBJECT and entry.size <= most
+            ]
             entries.sort(key=_offset)
             for run in _runs(entries):
                 for object_id, data in pack.read_run(run):
@@ -38,7 +44,8 @@ def fetch(database: ObjectDatabase, object_ids: Iterable[ObjectId]) -> Iterator[
         except CorruptError:
             continue  # what it held is looked for elsewhere
     for object_id in sorted(wanted):
-        yield object_id, database.read(object_id)
+        if database.size(object_id) <= most:
+            yield object_id, database.read(object_id)
 
 
 def _offset(entry: PackEntry) -> int:

@@ -8,33 +8,23 @@ before the worktree changes, and no link in the worktree is ever written through
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from mlstore._progress import Progress, expect
-from mlstore.durable import Staging, storage_error, storage_errors
+from mlstore.durable import Staging, storage_errors
 from mlstore.durable.behind import BEHIND_FROM, write_behind
-from mlstore.durable.files import CREATE, create_file, write_all
-from mlstore.errors import WouldOverwrite
-from mlstore.hashing import PIECE, Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
-from mlstore.model import Collisions, TreeEntry, parents_of, validate_path, validate_paths
+from mlstore.durable.files import create_file
+from mlstore.hashing import Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
+from mlstore.model import Collisions, TreeEntry, validate_path, validate_paths
 from mlstore.objects import SMALL
 from mlstore.repository import Repository
+from mlstore.worktree.folders import Folders
 
-_FOLDER = (
-    os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-)
-_HAS_DIR_FD = {os.open, os.mkdir, os.rename, os.unlink, os.rmdir, os.stat} <= os.supports_dir_fd
 _DEEP = 1024
-# Why a whole folder cannot be given its name: something is there by now, or it is on another file system.
-_ONE_BY_ONE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY, errno.EXDEV})
-_BLOCKED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 
 class Written(NamedTuple):
@@ -73,7 +63,10 @@ class WorktreeWriter:
         is not touched.
         """
         self._claim(path)
-        file = self._staging.new_file(0o777 if entry.kind == "executable" else 0o666)
+        self._copy(path, entry)
+
+    def _copy(self, path: str, entry: TreeEntry) -> None:
+        file = self._staging.new_file(_mode(entry))
         try:
             cloned = self._repo.objects.clone(entry.id, file) if entry.size > SMALL else None
             if cloned is not None:
@@ -111,11 +104,15 @@ class WorktreeWriter:
             else:
                 self._names.add(path)
                 small.setdefault(entry.id, []).append(path)
-        for object_id, data in self._repo.objects.fetch(small):
+        for object_id, data in self._repo.objects.fetch(list(small), SMALL):
             digest = Digest(object_id, len(data), checksum_bytes(data))
-            for path in small[object_id]:
-                self._write_small(path, data, digest, 0o777 if files[path].kind == "executable" else 0o666)
+            for path in small.pop(object_id):
+                self._write_small(path, data, digest, _mode(files[path]))
                 told(path, len(data))
+        # What was not given is larger than its tree says.
+        for path in (path for paths in small.values() for path in paths):
+            self._copy(path, files[path])
+            told(path, files[path].size)
 
     def _write_small(self, path: str, data: bytes, digest: Digest, mode: int) -> None:
         folder, _, name = path.rpartition("/")
@@ -158,7 +155,7 @@ class WorktreeWriter:
         removed: a file or link where a folder is needed, a folder and all in it where a file is. Otherwise
         ``WouldOverwrite`` is raised for it (callers look before, so this is the last line).
         """
-        folders = _Folders(self._repo.root, replace=replace)
+        folders = Folders(self._repo.root, replace=replace)
         try:
             for path in sorted(self._removals, reverse=True):
                 folders.remove(path)
@@ -169,7 +166,7 @@ class WorktreeWriter:
         finally:
             folders.close()
 
-    def _put_trees(self, folders: _Folders) -> dict[str, Written]:
+    def _put_trees(self, folders: Folders) -> dict[str, Written]:
         """Give whole new folders their names; one that is there by now gets its files one by one."""
         written: dict[str, Written] = {}
         for top, (root, files) in sorted(self._trees.tops.items()):
@@ -229,208 +226,5 @@ def write_text(repo: Repository, path: str, text: str) -> None:
         writer.apply()
 
 
-class _Folders:
-    """Folders of the worktree, opened one component at a time without following links."""
-
-    def __init__(self, root: Path, *, replace: bool) -> None:
-        self._root = root
-        self._replace = replace
-        self._name: str | None = None
-        self._fd = -1
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        self._name = None
-
-    def put(self, staged: Path, path: str) -> os.stat_result:
-        folder, _, name = path.rpartition("/")
-        with storage_errors(path), self._open(folder, create=True) as fd:
-            try:
-                _rename(staged, self._root, folder, name, fd)
-            except IsADirectoryError:
-                self._clear_folder(path, name, fd)
-                _rename(staged, self._root, folder, name, fd)
-            return _lstat(self._root, folder, name, fd)
-
-    def put_folder(self, staged: Path, path: str) -> bool:
-        """Give a whole new folder its name; False where its files have to be put one by one."""
-        folder, _, name = path.rpartition("/")
-        with storage_errors(path), self._open(folder, create=True) as fd:
-            try:
-                _rename_once(staged, self._root, folder, name, fd)
-            except OSError as exc:
-                if exc.errno in _ONE_BY_ONE:
-                    return False
-                raise
-        return True
-
-    def remove(self, path: str) -> None:
-        """Unlink *path* and the folders left empty above it; what is gone, or behind a link, is left."""
-        folder, _, name = path.rpartition("/")
-        try:
-            with self._open(folder, create=False) as fd:
-                _unlink(self._root, folder, name, fd)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as exc:
-            if isinstance(exc, PermissionError) and exc.errno == errno.EACCES:
-                raise storage_error(exc, path) from exc
-            return
-        except OSError as exc:
-            if exc.errno in _BLOCKED:
-                return
-            raise storage_error(exc, path) from exc
-        self.close()
-        for parent in parents_of(path):
-            above, _, last = parent.rpartition("/")
-            try:
-                with self._open(above, create=False) as fd:
-                    _rmdir(self._root, above, last, fd)
-            except OSError:
-                break  # not empty
-            finally:
-                self.close()
-
-    def _clear_folder(self, path: str, name: str, fd: int) -> None:
-        """A folder that holds only empty ones gives way to a file; one with files does when told so."""
-        where, dir_fd = (name, fd) if fd >= 0 else (str(self._root / path), None)
-        if self._replace:
-            import shutil
-
-            shutil.rmtree(where, dir_fd=dir_fd)
-            return
-        try:
-            if dir_fd is not None:
-                for _, folders, _, above in os.fwalk(where, topdown=False, dir_fd=dir_fd):
-                    for below in folders:
-                        os.rmdir(below, dir_fd=above)
-            os.rmdir(where, dir_fd=dir_fd)
-        except OSError as exc:
-            if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise
-            raise WouldOverwrite(
-                f"'{path}' is a folder with files in it", hint="move them away first", paths=[path]
-            ) from None
-
-    @contextmanager
-    def _open(self, folder: str, *, create: bool) -> Iterator[int]:
-        if not _HAS_DIR_FD:
-            yield self._check_by_name(folder, create=create)
-            return
-        if self._name != folder:
-            self.close()
-            self._fd = self._walk(folder, create=create)
-            self._name = folder
-        yield self._fd
-
-    def _walk(self, folder: str, *, create: bool) -> int:
-        fd = os.open(self._root, _FOLDER)
-        done = ""
-        for name in folder.split("/") if folder else []:
-            done = f"{done}/{name}" if done else name
-            try:
-                below = self._enter(fd, name, done, create=create)
-            finally:
-                os.close(fd)
-            fd = below
-        return fd
-
-    def _enter(self, fd: int, name: str, path: str, *, create: bool) -> int:
-        try:
-            return os.open(name, _FOLDER, dir_fd=fd)
-        except FileNotFoundError:
-            if not create:
-                raise
-        except OSError as exc:
-            if exc.errno not in _BLOCKED or not create:
-                raise
-            if not self._replace:
-                raise _in_the_way(path) from None
-            os.unlink(name, dir_fd=fd)
-        os.mkdir(name, dir_fd=fd)
-        return os.open(name, _FOLDER, dir_fd=fd)
-
-    def _check_by_name(self, folder: str, *, create: bool) -> int:
-        """The same walk where the system has no dir_fd: by name, each component looked at."""
-        path = self._root
-        for name in folder.split("/") if folder else []:
-            path = path / name
-            try:
-                mode = os.lstat(path).st_mode
-            except FileNotFoundError:
-                if not create:
-                    raise
-                path.mkdir()
-                continue
-            if not stat.S_ISDIR(mode):
-                if not create or not self._replace:
-                    raise _in_the_way(path.relative_to(self._root).as_posix())
-                path.unlink()
-                path.mkdir()
-        return -1
-
-
-def _in_the_way(path: str) -> WouldOverwrite:
-    return WouldOverwrite(
-        f"'{path}' is in the way: a folder is needed there", hint="move it away first", paths=[path]
-    )
-
-
-def _by_fd_or_name(
-    call: Callable[..., os.stat_result | None], root: Path, folder: str, name: str, fd: int, **more: object
-) -> os.stat_result | None:
-    if fd >= 0:
-        return call(name, dir_fd=fd, **more)
-    return call(root / folder / name, **more)
-
-
-def _rename(staged: Path, root: Path, folder: str, name: str, fd: int) -> None:
-    try:
-        _rename_once(staged, root, folder, name, fd)
-    except OSError as exc:
-        if exc.errno != errno.EXDEV:
-            raise
-        _copy_over(staged, root, folder, name, fd)
-
-
-def _copy_over(staged: Path, root: Path, folder: str, name: str, fd: int) -> None:
-    """Where the folder is on another file system: copy the file beside its place, then rename it there."""
-    aside = f".mlstore-{os.urandom(8).hex()}"
-    where, dir_fd = (aside, fd) if fd >= 0 else (str(root / folder / aside), None)
-    with staged.open("rb") as source:
-        target = os.open(where, CREATE, stat.S_IMODE(os.fstat(source.fileno()).st_mode), dir_fd=dir_fd)
-        try:
-            try:
-                while data := source.read(PIECE):
-                    write_all(target, data)
-            finally:
-                os.close(target)
-            if dir_fd is not None:
-                os.replace(aside, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-            else:
-                os.replace(where, root / folder / name)
-        except BaseException:
-            os.unlink(where, dir_fd=dir_fd)
-            raise
-    staged.unlink()
-
-
-def _rename_once(staged: Path, root: Path, folder: str, name: str, fd: int) -> None:
-    if fd >= 0:
-        os.replace(staged, name, dst_dir_fd=fd)
-    else:
-        os.replace(staged, root / folder / name)
-
-
-def _unlink(root: Path, folder: str, name: str, fd: int) -> None:
-    _by_fd_or_name(os.unlink, root, folder, name, fd)
-
-
-def _rmdir(root: Path, folder: str, name: str, fd: int) -> None:
-    _by_fd_or_name(os.rmdir, root, folder, name, fd)
-
-
-def _lstat(root: Path, folder: str, name: str, fd: int) -> os.stat_result:
-    status = _by_fd_or_name(os.stat, root, folder, name, fd, follow_symlinks=False)
-    assert status is not None
-    return status
+def _mode(entry: TreeEntry) -> int:
+    return 0o777 if entry.kind == "executable" else 0o666

@@ -10,7 +10,7 @@ from tests import stored
 from tests.store.support import Work, fast_repository
 
 from mlstore.errors import CorruptObject
-from mlstore.worktree import writer
+from mlstore.objects import SMALL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,4 +83,4 @@ def test_where_blocks_cannot_be_shared_the_bytes_are_copied(
     work.path("model.bin").unlink()
     work.reset("HEAD")
     assert work.path("model.bin").read_bytes() == DATA
-    assert len(DATA) > writer.SMALL
+    assert len(DATA) > SMALL

@@ -11,7 +11,8 @@ from tests.store.support import listing
 from mlstore.errors import CorruptObject, InvalidPath, ObjectNotFound, StorageError, WouldOverwrite
 from mlstore.hashing import ObjectId
 from mlstore.model import TreeEntry
-from mlstore.worktree import WorktreeWriter, write_text, writer
+from mlstore.objects import SMALL, ObjectDatabase
+from mlstore.worktree import WorktreeWriter, folders, write_text
 
 if TYPE_CHECKING:
     from tests.store.support import Work
@@ -201,7 +202,7 @@ def test_a_folder_that_may_not_be_written_is_an_error_that_names_the_file(
 
 def test_without_dir_fd_links_are_not_followed_either(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """The walk by name, which other systems need."""
-    monkeypatch.setattr(writer, "_HAS_DIR_FD", False)
+    monkeypatch.setattr(folders, "_HAS_DIR_FD", False)
     outside = work.root.parent / "outside"
     outside.mkdir()
     put(work, "new/deep/a")
@@ -238,7 +239,6 @@ def blobs(work: Work, *paths: str) -> dict[str, TreeEntry]:
     with work.repo.objects.transaction() as store:
         return {
             path: TreeEntry(path, "file", store.add_bytes(path.encode()), len(path.encode()))
-            for path in paths
             for path in paths
         }
 
@@ -373,7 +373,7 @@ def test_a_copy_to_another_file_system_that_fails_leaves_the_old_file(
 
     with WorktreeWriter(work.repo) as into:
         into.stage_all(files)
-        monkeypatch.setattr(writer, "write_all", full)
+        monkeypatch.setattr(folders, "write_all", full)
         with pytest.raises(StorageError, match="no space"):
             into.apply()
     assert {name: what[2] for name, what in listing(work.root).items()} == {"mount": b"", "mount/old": b"old"}
@@ -393,3 +393,16 @@ def test_a_real_second_file_system_does_as_well(work: Work, monkeypatch: pytest.
             into.stage_all(files)
             into.apply()
         assert {path: work.path(path).read_bytes() for path in files} == {p: p.encode() for p in files}
+
+
+@pytest.mark.parametrize("work", ["packed", "loose"], indirect=True)
+def test_a_tree_that_understates_a_size_does_not_make_us_hold_the_blob(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = os.urandom(SMALL + 1)
+    liar = blob(work, data)._replace(size=1)
+    monkeypatch.setattr(ObjectDatabase, "read", lambda *_: pytest.fail("it was read whole"))
+    with WorktreeWriter(work.repo) as files:
+        files.stage_all({"a": liar, "b": liar})
+        files.apply()
+    assert (work.path("a").read_bytes(), work.path("b").read_bytes()) == (data, data)
