@@ -10,17 +10,16 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from mlstore.errors import CorruptError, CorruptObject, MlstoreError, NotFoundError, StorageError
-from mlstore.hashing import ObjectId, object_format, read_chunks
-from mlstore.objects.loose import LooseObjects
+from mlstore.hashing import ObjectId
+from mlstore.objects.loose import check_file
 from mlstore.objects.pack import EntryKind, Pack
-from mlstore.objects.pack.codec import ID_SIZE, ROW
+from mlstore.objects.pack.codec import ID_SIZE, KIND_AT, ROW
 from mlstore.objects.pack.pack import PackIndex, damaged
 from mlstore.objects.pack.span import Span, SpanResult, check_span, spans
-from mlstore.objects.recipe import Part, decode_recipe
+from mlstore.objects.recipe import Part, decode_recipe, groups_of
 from mlstore.objects.workers import anywhere, in_order
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 _PIECE: Final = 1 << 20  # bytes of a recipe that a thread takes at a time
 _RECIPE, _CHUNK = int(EntryKind.RECIPE), int(EntryKind.CHUNK)  # to compare numbers quickly
 _WINDOW: Final = 8192  # entries whose ids are held as text at a time
-_KIND_AT: Final = 21  # where a row says what kind of entry it is
 _LARGE_FILE: Final = 256 << 10
 _HUGE_FILE: Final = 32 << 20
 _KEPT: Final = 32 << 20  # bytes of trees and commits that are kept for the walk that follows
@@ -232,7 +230,7 @@ class Audit:
                 done[number] = 1
                 continue
             object_id = ObjectId(span.ids[at * ID_SIZE : (at + 1) * ID_SIZE].hex())
-            kind = span.rows[at * ROW.size + _KIND_AT]
+            kind = span.rows[at * ROW.size + KIND_AT]
             if result.unread is None:
                 self._note(Flaw(object_id, span.pack, kind, *result.flaws[number]))
             elif kind != EntryKind.CHUNK:
@@ -260,13 +258,13 @@ class Audit:
             entry = pack.entry(number)
             parts = decode_recipe(pack.read(entry), object_id, entry.size)
             hasher = self.database.format.new()
-            for data in in_order(self._read_pieces, _groups(parts), self.jobs):
+            for data in in_order(self._read_pieces, groups_of(parts, _PIECE), self.jobs):
                 for piece in data:
                     hasher.update(piece)
             actual = hasher.hexdigest()
         except NotFoundError as exc:
             flaw = Flaw(object_id, pack.name, EntryKind.RECIPE, f"a part of it is missing: {exc.message}")
-        except CorruptError as exc:
+        except (CorruptError, StorageError) as exc:  # the disk may refuse one object and give the next
             flaw = Flaw(object_id, pack.name, EntryKind.RECIPE, exc.message)
         else:
             if actual == object_id:
@@ -404,55 +402,5 @@ class Audit:
             else:
                 self.database.check(object_id)
         except (CorruptError, NotFoundError, StorageError) as exc:
-            return exc  # the disk may refuse one object and give the next
+            return exc
         return None
-
-
-def check_file(
-    task: tuple[str, ObjectId, str], tell: Callable[[int], None] | None = None, parallel: bool = False
-) -> tuple[ObjectId, int, str | None, str | None]:
-    """Hash a loose object: (folder, id, format) -> (id, size, what is wrong, the id that it has)."""
-    root, object_id, format_name = task
-    try:
-        fd = LooseObjects(Path(root)).open(object_id)
-    except (CorruptError, NotFoundError) as exc:
-        return object_id, 0, exc.message.partition("' ")[2] or exc.message, None
-    try:
-        hasher, size = object_format(format_name).new(parallel=parallel), 0
-        for chunk in read_chunks(fd, os.fstat(fd).st_size):
-            hasher.update(chunk)
-            size += len(chunk)
-            if tell is not None:
-                tell(len(chunk))
-    except OSError as exc:
-        return object_id, 0, f"it cannot be read: {(exc.strerror or str(exc)).lower()}", None
-    finally:
-        os.close(fd)
-    actual = hasher.hexdigest()
-    if actual == object_id:
-        return object_id, size, None, None
-    return object_id, size, f"its bytes hash to '{actual}'", actual
-
-
-def _groups(parts: list[Part]) -> Iterator[list[Part]]:
-    """Cut the parts of a recipe into tasks of about ``_PIECE`` bytes."""
-    group: list[Part] = []
-    size = 0
-    for part in parts:
-        for piece in _pieces(part):
-            group.append(piece)
-            size += piece.length
-            if size >= _PIECE:
-                yield group
-                group, size = [], 0
-    if group:
-        yield group
-
-
-def _pieces(part: Part) -> Iterator[Part]:
-    """Cut a long part: but not what is one entry of a pack, which is read at once anyway."""
-    if part.length <= 2 * _PIECE:
-        yield part
-        return
-    for start in range(0, part.length, _PIECE):
-        yield Part(part.source, part.offset + start, min(_PIECE, part.length - start))

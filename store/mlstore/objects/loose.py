@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlstore.durable import storage_error
-from mlstore.errors import CorruptObject, ObjectNotFound
-from mlstore.hashing import ObjectId, is_object_id
+from mlstore.errors import CorruptError, CorruptObject, NotFoundError, ObjectNotFound, StorageError
+from mlstore.hashing import ObjectId, is_object_id, object_format, read_chunks
 
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A named pipe under an object's name must not make us wait for its writer.
@@ -97,6 +97,32 @@ class LooseObjects:
                 path = base / name
                 if not is_object_id(folder + name) or path.is_symlink() or not path.is_file():
                     yield path
+
+
+def check_file(
+    task: tuple[str, ObjectId, str], tell: Callable[[int], None] | None = None, parallel: bool = False
+) -> tuple[ObjectId, int, str | None, str | None]:
+    """Hash a loose object: (folder, id, format) -> (id, size, what is wrong, the id that it has)."""
+    root, object_id, format_name = task
+    try:
+        fd = LooseObjects(Path(root)).open(object_id)
+    except (CorruptError, NotFoundError, StorageError) as exc:
+        return object_id, 0, exc.message.partition("' ")[2] or exc.message, None
+    try:
+        hasher, size = object_format(format_name).new(parallel=parallel), 0
+        for chunk in read_chunks(fd, os.fstat(fd).st_size):
+            hasher.update(chunk)
+            size += len(chunk)
+            if tell is not None:
+                tell(len(chunk))
+    except OSError as exc:
+        return object_id, 0, f"it cannot be read: {(exc.strerror or str(exc)).lower()}", None
+    finally:
+        os.close(fd)
+    actual = hasher.hexdigest()
+    if actual == object_id:
+        return object_id, size, None, None
+    return object_id, size, f"its bytes hash to '{actual}'", actual
 
 
 def missing(object_id: ObjectId) -> ObjectNotFound:

@@ -82,3 +82,27 @@ def select(parts: list[Part], starts: list[int], offset: int, length: int) -> It
             yield Part(part.source, part.offset + start - at, stop - start)
         if at + part.length >= end:
             return
+
+
+def groups_of(parts: list[Part], most: int) -> Iterator[list[Part]]:
+    """Cut the parts of a recipe into groups of about *most* bytes."""
+    group: list[Part] = []
+    size = 0
+    for part in parts:
+        for piece in _pieces(part, most):
+            group.append(piece)
+            size += piece.length
+            if size >= most:
+                yield group
+                group, size = [], 0
+    if group:
+        yield group
+
+
+def _pieces(part: Part, most: int) -> Iterator[Part]:
+    """Cut a long part: but not what is one entry of a pack, which is read at once anyway."""
+    if part.length <= 2 * most:
+        yield part
+        return
+    for start in range(0, part.length, most):
+        yield Part(part.source, part.offset + start, min(most, part.length - start))

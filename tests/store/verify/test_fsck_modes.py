@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -115,6 +116,41 @@ def test_quick_notices_a_recipe_whose_part_is_gone(mixed: Pipeline) -> None:
             break
     report = fsck(Repository.open(mixed.root), quick=True)
     assert {finding.expected for finding in report.findings} == {mixed.value("table.csv")}
+
+
+# what the disk refuses
+
+
+def test_a_recipe_that_the_disk_refuses_is_told_and_the_check_goes_on(
+    mixed: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, real = stored.find(mixed.repo.store, mixed.value("table.csv")), os.pread
+    pack = place.path.stat().st_ino
+
+    def refuse(fd: int, size: int, offset: int) -> bytes:
+        if os.fstat(fd).st_ino == pack and offset <= place.offset < offset + size:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(fd, size, offset)
+
+    monkeypatch.setattr(os, "pread", refuse)
+    report = fsck(Repository.open(mixed.root))
+    assert {finding.expected for finding in report.findings} == {mixed.value("table.csv")}
+    assert "input/output error" in report.findings[0].message
+
+
+def test_a_loose_file_that_the_disk_refuses_is_told_and_the_check_goes_on(
+    mixed: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, real = mixed.value("model.bin"), os.open
+
+    def refuse(path: object, *args: int, **more: int) -> int:
+        if str(path).endswith(refused[2:]):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, *args, **more)  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(os, "open", refuse)
+    report = fsck(Repository.open(mixed.root))
+    assert {finding.expected for finding in report.findings} == {refused}
 
 
 # samples

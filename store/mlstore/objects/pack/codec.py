@@ -44,6 +44,7 @@ END_MAGIC: Final = b"MLSPEND1"
 HEADER_SIZE: Final = 16
 FAN_OUT: Final = struct.Struct("<256I")
 ID_SIZE: Final = 32
+KIND_AT: Final = 21  # where a row says what kind of entry it is
 ROW: Final = struct.Struct("<QIQBB2x8s")
 FOOTER: Final = struct.Struct("<QQ16s8s8x8s")
 COUNT_LIMIT: Final = 1 << 28

@@ -25,6 +25,7 @@ from mlstore.objects.pack.codec import (
     FOOTER,
     HEADER_SIZE,
     ID_SIZE,
+    KIND_AT,
     ROW,
     EntryKind,
     PackEntry,
@@ -39,7 +40,6 @@ READ_FLAGS = (
 )
 # A named pipe under a pack's name must not make us wait for its writer.
 READ_FLAGS |= getattr(os, "O_NONBLOCK", 0)
-_KIND_AT = 21  # of a row
 _WINDOW = 8192  # entries listed at a time
 _LARGEST_BUCKET = 1 << 15  # ids read at a time when one is looked for
 
@@ -124,7 +124,7 @@ class Pack:
     def objects_among(self, object_ids: Iterable[ObjectId]) -> Iterator[ObjectId]:
         """Give those of *object_ids* that are here as objects or recipes, not only as chunks."""
         for raw, row in self._located(object_ids):
-            if row[_KIND_AT] < EntryKind.CHUNK:
+            if row[KIND_AT] < EntryKind.CHUNK:
                 yield ObjectId(raw.hex())
 
     def locate(self, object_ids: Iterable[ObjectId]) -> Iterator[PackEntry]:
