@@ -34,7 +34,12 @@ def command(
     settings 'gc.prune-expire', 'gc.reflog-expire' and 'gc.trash-expire' say otherwise.
     """
     from mlstore.maintenance import collect_garbage, undo
-    from mlstore_cli.views.maintenance import count, format_gc, format_removals
+    from mlstore_cli.views.maintenance import (
+        count,
+        format_collection,
+        format_removals,
+        format_untouched,
+    )
 
     if undone and (dry_run or expire or no_prune):
         raise click.UsageError("'--undo' goes alone", click.get_current_context())
@@ -54,8 +59,9 @@ def command(
     elif dry_run:
         output.write_lines(format_removals(report, session.style))
     elif not session.quiet:
-        output.write_lines(format_gc(report, session.error_style))
-    for message in [] if as_json else report.untouched:
-        session.note(f"{session.error_style.yellow('warning:')} {output.escape(message)}; it was left alone")
+        output.write_lines(format_collection(report))
+    if not as_json:
+        for line in format_untouched(report, session.error_style):
+            session.note(line)
     if report.trash and not as_json:
         session.hint("'mlstore gc --undo' brings it back, 'mlstore prune' frees its space now")

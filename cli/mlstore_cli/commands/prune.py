@@ -23,7 +23,7 @@ def command(session: Session, dry_run: bool, expire: str | None, as_json: bool) 
     Nothing goes that a branch, tag, reflog, pin, staged file or HEAD leads to.
     """
     from mlstore.maintenance import prune
-    from mlstore_cli.views.maintenance import format_prune, format_removals
+    from mlstore_cli.views.maintenance import format_collection, format_removals, format_untouched
 
     with session.watched("pruning"):
         report = prune(session.repo, now=time.time(), expire=expire, dry_run=dry_run)
@@ -32,6 +32,7 @@ def command(session: Session, dry_run: bool, expire: str | None, as_json: bool) 
     elif dry_run:
         output.write_lines(format_removals(report, session.style))
     elif not session.quiet:
-        output.write_lines(format_prune(report))
-    for message in [] if as_json else report.untouched:
-        session.note(f"{session.error_style.yellow('warning:')} {output.escape(message)}; it was left alone")
+        output.write_lines(format_collection(report))
+    if not as_json:
+        for line in format_untouched(report, session.error_style):
+            session.note(line)

@@ -37,30 +37,28 @@ def format_removals(report: GcReport, style: Style) -> list[str]:
     return lines
 
 
-def format_gc(report: GcReport, style: Style) -> list[str]:
+def format_collection(report: GcReport) -> list[str]:
     """Return what a collection did; nothing to do is nothing to say, as in git."""
     lines = []
     if report.log_entries:
         lines.append(f"dropped {_entries(report.log_entries)} from reflogs")
     if report.bytes:
-        lines.append(f"moved {count(report.objects, 'object')} to the trash, {format_size(report.bytes)}")
+        done = "moved {} to the trash" if report.trash else "removed {}"
+        lines.append(f"{done.format(count(report.objects, 'object'))}, {format_size(report.bytes)}")
     if report.trash_emptied:
         lines.append(f"emptied the trash of {format_size(report.trash_emptied)}")
     return lines + format_packing(report)
 
 
+def format_untouched(report: GcReport, style: Style) -> list[str]:
+    """Return a warning for each pack that was left alone because it is damaged."""
+    return [
+        f"{style.yellow('warning:')} {escape(message)}; it was left alone" for message in report.untouched
+    ]
+
+
 def _entries(number: int) -> str:
     return f"{number:,} old entr{'y' if number == 1 else 'ies'}"
-
-
-def format_prune(report: GcReport) -> list[str]:
-    """Return what was removed for good."""
-    lines = []
-    if report.bytes:
-        lines.append(f"removed {count(report.objects, 'object')}, {format_size(report.bytes)}")
-    if report.trash_emptied:
-        lines.append(f"emptied the trash of {format_size(report.trash_emptied)}")
-    return lines
 
 
 def format_packing(report: GcReport) -> list[str]:

@@ -5,6 +5,7 @@ What a collection takes out stands there until it expires, so that it can be und
 
 from __future__ import annotations
 
+import calendar
 import os
 import time
 from contextlib import suppress
@@ -12,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlstore.durable import move_files, remove_folder
-from mlstore.errors import CorruptError, NotFoundError
-from mlstore.hashing import ObjectId
 from mlstore.objects import ObjectDatabase
 from mlstore.repository import Repository
 
@@ -44,7 +43,7 @@ def trash_bags(repo: Repository) -> list[TrashBag]:
         for name in sorted(os.listdir(repo.store / "trash"), reverse=True):
             with suppress(ValueError):
                 parsed = time.strptime(name.partition("-")[0], _STAMP)
-                found.append(TrashBag(repo.store / "trash" / name, _epoch(parsed)))
+                found.append(TrashBag(repo.store / "trash" / name, calendar.timegm(parsed)))
     return found
 
 
@@ -69,7 +68,7 @@ def restore_bag(repo: Repository, bag: TrashBag) -> int:
     for file in files:
         os.utime(file)  # they were asked for just now: not to be collected at once
     moves = [(file, repo.store / "objects" / file.relative_to(bag.path)) for file in files]
-    move_files(moves, is_corrupt=lambda path: _is_corrupt(repo, path), fsync=repo.fsync)
+    move_files(moves, is_corrupt=repo.objects.is_damaged, fsync=repo.fsync)
     repo.objects.packs.forget()
     remove_folder(bag.path)
     return len(ids)
@@ -83,19 +82,3 @@ def empty_trash(repo: Repository, before: float) -> int:
             freed += bag.size
             remove_folder(bag.path)
     return freed
-
-
-def _is_corrupt(repo: Repository, path: Path) -> bool:
-    if path.suffix == ".pack":
-        return False  # its name is that of its content, and every reader checks it
-    try:
-        repo.objects.check(ObjectId(path.parent.name + path.name))
-    except (CorruptError, NotFoundError):
-        return True
-    return False
-
-
-def _epoch(parsed: time.struct_time) -> float:
-    import calendar
-
-    return calendar.timegm(parsed)

@@ -17,11 +17,13 @@ from mlstore.errors import (
     CorruptObject,
     DecodeError,
     MlstoreError,
+    NotFoundError,
     StorageError,
 )
 from mlstore.hashing import Digest, ObjectFormat, ObjectId, digest_bytes, digester_for, hash_path
 from mlstore.objects.loose import LooseObjects, missing
 from mlstore.objects.pack import EntryKind, Pack, PackEntry, PackFolder
+from mlstore.objects.pack.folder import SUFFIX
 from mlstore.objects.source import LooseSource, PackedSource, RecipeSource, Source
 
 if TYPE_CHECKING:
@@ -201,6 +203,17 @@ class ObjectDatabase:
                 id=object_id,
                 actual=digest.id,
             )
+
+    def is_damaged(self, path: Path) -> bool:
+        """Whether the loose object or pack at *path*, in this store, is gone or not what its name says."""
+        try:
+            if path.suffix == SUFFIX:
+                Pack(path, self.format.name).check()
+            else:
+                self.check(ObjectId(path.parent.name + path.name))
+        except (CorruptError, FileNotFoundError, NotFoundError):
+            return True
+        return False
 
     def kind(self, object_id: ObjectId) -> str:
         """Give blob, tree, commit or tag, by the first line of the object's bytes.

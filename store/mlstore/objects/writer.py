@@ -31,7 +31,7 @@ from mlstore.hashing import (
 )
 from mlstore.model import Commit, Tag, Tree, encode_commit, encode_tag, encode_tree
 from mlstore.objects.compress import Compressor
-from mlstore.objects.pack import EntryKind, Pack, PackBuilder
+from mlstore.objects.pack import EntryKind, PackBuilder
 from mlstore.objects.recipe import MOST_PARTS, Part, encode_recipe
 from mlstore.objects.source import RecipeSource, Source
 
@@ -365,7 +365,7 @@ class ObjectWriter:
         ]
         builders = [*self._full, *([self._pack] if self._pack is not None else [])]
         moves += [(pack.file.path, self._database.packs.path(pack.finish())) for pack in builders]
-        self._staging.publish(moves, is_corrupt=self._is_corrupt, reused=self._reused_folders())
+        self._staging.publish(moves, is_corrupt=self._database.is_damaged, reused=self._reused_folders())
         self._freshen()
         if builders:
             self._database.packs.forget()
@@ -386,17 +386,6 @@ class ObjectWriter:
     def _reused(self) -> set[Path]:
         loose = self._known & self._loose_ids if self._loose_ids else ()
         return {self._database.loose.path(object_id) for object_id in loose} | self._shared
-
-    def _is_corrupt(self, path: Path) -> bool:
-        """Whether the file that already has a final name is damaged."""
-        try:
-            if path.suffix == ".pack":
-                Pack(path, self._format.name).check()
-            else:
-                self._database.check(ObjectId(path.parent.name + path.name))
-        except (CorruptError, NotFoundError):
-            return True
-        return False
 
     def close(self) -> None:
         """Drop what was not published."""

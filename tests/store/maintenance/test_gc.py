@@ -129,6 +129,22 @@ def test_an_object_that_is_back_already_stays_as_it_is_unless_it_is_damaged(fork
         assert forked.repo.objects.read(secret) == b"secret"
 
 
+def test_a_damaged_pack_gives_way_to_the_sound_one_of_the_trash(forked: Work) -> None:
+    """The same pack, byte for byte, was put back by hand, and badly."""
+    repack(forked.repo)
+    age(forked, 30)
+    report = collect(forked)
+    assert report.trash is not None
+    (kept,) = (forked.root / report.trash / "pack").iterdir()
+    sound = kept.read_bytes()
+    bad = forked.repo.store / "objects" / "pack" / kept.name
+    bad.write_bytes(sound)
+    flip(bad, 20)
+    undo(Repository.open(forked.root))
+    assert bad.read_bytes() == sound
+    assert fsck(Repository.open(forked.root)).ok
+
+
 def test_a_trash_that_is_old_is_emptied(forked: Work) -> None:
     report = collect(forked)
     assert report.trash is not None
