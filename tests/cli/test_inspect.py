@@ -55,7 +55,14 @@ def test_allowed_by_an_option_and_by_mlstore_toml(cli):
     cli("inspect", "m.pkl", status=1)
     cli("inspect", "--allow", "mine.features.Scaler", "m.pkl")
     cli.write("mlstore.toml", '[compare]\nallow = ["mine.features.Scaler"]\n')
-    cli("inspect", "m.pkl")
+    assert "allowed mine.features.Scaler" in cli("inspect", "m.pkl").out
+
+
+def test_what_runs_commands_cannot_be_allowed_by_the_folder_that_brings_it(cli):
+    cli.write("m.pkl", b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.")
+    cli.write("mlstore.toml", '[compare]\nallow = ["posix.system"]\n')
+    assert "UNKNOWN posix.system (called)" in cli("inspect", "m.pkl", status=1).out
+    assert "runs code, commands or files" in cli("inspect", "--allow", "posix.system", "m.pkl", status=1).out
 
 
 def test_a_file_of_a_revision_and_names_that_are_none(history):

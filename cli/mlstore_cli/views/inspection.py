@@ -52,7 +52,10 @@ def _format_model(found: Inspection, style: Style, everything: bool) -> Iterator
     if found.globals:
         yield f"globals ({len(found.globals)}):"
     for use in found.globals:
-        mark = style.green("known  ") if use.value.known else style.red("UNKNOWN")
+        if use.value.allowed:
+            mark = style.yellow("allowed")
+        else:
+            mark = style.green("known  ") if use.value.known else style.red("UNKNOWN")
         yield f"  {mark} {escape(str(use.value))}{' (called)' if use.called else ''}"
     for line in found.warnings():
         yield f"{style.red('warning:')} {escape(line)}"

@@ -30,7 +30,8 @@ class Settings:
     order of magnitude: Python's own overhead comes on top), ``unpacked`` how many bytes a compressed file may
     grow to. Numbers within ``atol + rtol * |old|`` of each other are counted as close, and still are told as
     changed. ``key`` names the columns that identify a row of a table, ``delimiter`` what separates its cells.
-    ``allow`` holds exact ``module.name`` of globals that a pickle may name beyond those known here.
+    ``allow`` holds exact ``module.name`` of globals that a pickle may name beyond those known here; what is
+    known to run code or commands cannot be allowed.
     """
 
     rows: int = 20

@@ -79,6 +79,7 @@ class Inspection:
                     "module": use.value.module,
                     "name": use.value.name,
                     "known": use.value.known,
+                    "allowed": use.value.allowed,
                     "dangerous": is_dangerous(use.value) and not use.value.known,
                     "called": use.called,
                     "count": use.count,

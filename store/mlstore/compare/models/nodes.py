@@ -8,11 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Global:
-    """A name that the pickle wants imported. ``known`` when it is on the allow-list."""
+    """A name that the pickle wants imported.
+
+    ``known`` when it is on the allow-list; ``allowed`` when that is only because somebody here said so.
+    """
 
     module: str
     name: str
     known: bool
+    allowed: bool = False
 
     def __str__(self) -> str:
         return f"{self.module}.{self.name}"

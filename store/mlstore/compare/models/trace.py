@@ -74,8 +74,14 @@ class Trace:
         use = self.globals.get((module, name))
         if use is None:
             self.spend(2 * (len(module) + len(name)) + 500)
-            known = is_known(module, name) or f"{module}.{name}" in self.allow
-            use = Use(Global(module, name, known), offset, self.arrays)
+            known = is_known(module, name)
+            # The list may come from the same folder as the model: what runs code stays told, whatever it says.
+            allowed = (
+                not known
+                and f"{module}.{name}" in self.allow
+                and not is_dangerous(Global(module, name, False))
+            )
+            use = Use(Global(module, name, known or allowed, allowed), offset, self.arrays)
             self.globals[module, name] = use
         use.count += 1
         return use.value
