@@ -76,7 +76,7 @@ def decode_tree(data: bytes) -> Tree:
 
 
 def _decode_plain(data: bytes) -> Tree | None:
-    """Read a tree of plain names, ten times as fast; None for any other, right or wrong."""
+    """Read a tree of plain names the quick way; None for any other, right or wrong."""
     if not (data.startswith(_HEAD) and data.endswith(_TAIL) and data.isascii()):
         return None
     body = data[len(_HEAD) : -len(_TAIL)].decode("ascii") + ","

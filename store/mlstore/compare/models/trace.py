@@ -75,16 +75,15 @@ class Trace:
         if use is None:
             self.spend(2 * (len(module) + len(name)) + 500)
             known = is_known(module, name)
-            # The list may come from the same folder as the model: what runs code stays told, whatever it says.
-            allowed = (
-                not known
-                and f"{module}.{name}" in self.allow
-                and not is_dangerous(Global(module, name, False))
-            )
+            allowed = not known and self._is_allowed(module, name)
             use = Use(Global(module, name, known or allowed, allowed), offset, self.arrays)
             self.globals[module, name] = use
         use.count += 1
         return use.value
+
+    def _is_allowed(self, module: str, name: str) -> bool:
+        # The list may come from the same folder as the model: what runs code is told whatever it says.
+        return f"{module}.{name}" in self.allow and not is_dangerous(Global(module, name, known=False))
 
     def call(self, value: Global) -> None:
         """Take down that a global is called."""
