@@ -64,6 +64,7 @@ RUNS = [
     ("fsck",),
     ("fsck", "--quick"),
     ("verify", "--worktree", "bomb"),
+    ("du",),
 ]
 
 
@@ -74,6 +75,17 @@ def test_every_command_refuses_a_tree_bomb(bomb, arguments):
     assert "stands for more files than any folder has" in result.out + result.err
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
     assert sorted(path.name for path in bomb.root.iterdir()) == [".mlstore", "a.txt", "data"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("gc", "--prune=now"), ("gc", "-n", "--prune=now"), ("prune",), ("repack",)], ids=" ".join
+)
+@pytest.mark.parametrize("needed", [True, False], ids=["needed", "garbage"])
+def test_tidying_up_looks_at_each_tree_of_a_bomb_once(bomb, arguments, needed):
+    if not needed:
+        bomb("branch", "-D", "bomb", "other")
+    bomb(*arguments)
+    bomb("fsck", status=3 if needed else 0)
 
 
 @pytest.mark.parametrize(

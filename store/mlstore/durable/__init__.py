@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlstore.durable.clone import clone_file
     from mlstore.durable.files import (
         append_line,
+        files_below,
         make_folder,
         remove_empty_folder,
         remove_file,
@@ -35,6 +36,7 @@ __all__ = [
     "Staging",
     "append_line",
     "clone_file",
+    "files_below",
     "make_folder",
     "move_files",
     "remove_empty_folder",
@@ -60,6 +62,7 @@ __getattr__ = lazy_names(
         "Staging": "mlstore.durable.staging",
         "append_line": "mlstore.durable.files",
         "clone_file": "mlstore.durable.clone",
+        "files_below": "mlstore.durable.files",
         "make_folder": "mlstore.durable.files",
         "move_files": "mlstore.durable.staging",
         "remove_empty_folder": "mlstore.durable.files",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mlstore.durable.errors import storage_errors
+from mlstore.durable.errors import storage_error, storage_errors
 from mlstore.durable.sync import sync_folder
 from mlstore.hashing import BytesLike
 
@@ -108,6 +109,25 @@ def append_line(path: Path, line: bytes, *, fsync: bool = True) -> None:
 def _last_byte(fd: int, size: int) -> bytes:
     os.lseek(fd, size - 1, os.SEEK_SET)
     return os.read(fd, 1)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Give every file below *folder*, in no order; a folder that is not there has none.
+
+    Links are files. Raises ``StorageError`` for a folder that cannot be read: whoever took it for an empty
+    one would take what only its files lead to for garbage.
+    """
+
+    def fail(exc: OSError) -> None:
+        if not isinstance(exc, (FileNotFoundError, NotADirectoryError)):
+            raise storage_error(exc)
+
+    for base, folders, files in os.walk(folder, onerror=fail):
+        for name in files:
+            yield Path(base, name)
+        for name in folders:
+            if os.path.islink(os.path.join(base, name)):
+                yield Path(base, name)
 
 
 def remove_folder(path: Path) -> None:

@@ -18,7 +18,7 @@ from mlstore.maintenance.names import name_objects
 from mlstore.maintenance.reach import add_with_needs, find_needed, in_doubt
 from mlstore.maintenance.trash import empty_trash, new_bag, restore_bag, trash_bags
 from mlstore.model import format_time
-from mlstore.objects import Collector, StoredItem
+from mlstore.objects import StoredItem
 from mlstore.refs import TAGS
 from mlstore.repository import Repository
 
@@ -108,7 +108,7 @@ def prune(repo: Repository, *, now: float, expire: str | None = None, dry_run: b
 def repack(repo: Repository, *, everything: bool = False) -> GcReport:
     """Put small loose objects into packs and merge packs, with *everything* the large ones too."""
     with _alone(repo, "repack"):
-        collector = _collector(repo)
+        collector = repo.collector()
         packed = collector.pack_loose()
         return GcReport(packed=packed, merged=collector.merge_packs(large=everything))
 
@@ -134,11 +134,6 @@ def _alone(repo: Repository, purpose: str) -> Iterator[None]:
         yield
 
 
-def _collector(repo: Repository) -> Collector:
-    lock = repo.store / "locks" / "packs"
-    return Collector(repo.objects, scratch=repo.scratch, lock=lock, fsync=repo.fsync, progress=repo.progress)
-
-
 def _expire_logs(repo: Repository, since: str, *, dry_run: bool) -> int:
     return sum(
         repo.refs.expire_reflog(name, since, dry_run=dry_run)
@@ -152,7 +147,7 @@ class _Sweeper:
 
     def __init__(self, repo: Repository, logs_since: str, before: float | None) -> None:
         self._repo = repo
-        self.collector = _collector(repo)
+        self.collector = repo.collector()
         # A moment in nanoseconds; with None nothing is old enough. What was written within the second of
         # "now" is as old as now.
         self._before = 0 if before is None else int((before + 1) * 1e9)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlstore.durable import move_files, remove_folder
+from mlstore.durable import files_below, move_files, remove_folder
 from mlstore.objects import ObjectDatabase
 from mlstore.repository import Repository
 
@@ -33,7 +33,7 @@ class TrashBag:
 
     def files(self) -> list[Path]:
         """Give the files in it, sorted."""
-        return sorted(file for file in self.path.rglob("*") if file.is_file() and not file.is_symlink())
+        return sorted(file for file in files_below(self.path) if not file.is_symlink())
 
 
 def trash_bags(repo: Repository) -> list[TrashBag]:

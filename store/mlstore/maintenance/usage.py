@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlstore.durable import files_below
 from mlstore.errors import CorruptError, InvalidRevision, ObjectNotFound
 from mlstore.hashing import ObjectId
 from mlstore.history import walk
 from mlstore.history.revision import peel
 from mlstore.maintenance.trash import trash_bags
 from mlstore.model import Commit
-from mlstore.objects import Collector
-from mlstore.repository import Repository
+from mlstore.repository import Repository, measure
+from mlstore.repository.extent import Extent
 
 
 @dataclass(slots=True)
@@ -90,15 +89,14 @@ def measure_usage(repo: Repository) -> Usage:
 class _Measure:
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
-        self._collector = Collector(
-            repo.objects, scratch=repo.scratch, lock=repo.store / "locks" / "packs", fsync=repo.fsync
-        )
+        self._collector = repo.collector()
         self._left: dict[ObjectId, int] = {}
         self._copies = 0
         self._recipes = {object_id: read_parts() for object_id, read_parts in self._collector.recipes()}
         self._paths: dict[str, PathUsage] = {}
         self._history = 0
         self._trees: set[tuple[str, ObjectId]] = set()
+        self._extents: dict[ObjectId, Extent] = {}
         self._seen: set[tuple[str, ObjectId]] = set()
 
     def run(self) -> Usage:
@@ -143,6 +141,7 @@ class _Measure:
             outputs = commit.stage.outputs
             if commit.stage.environment is not None:
                 self._history += self._take(commit.stage.environment)
+        measure(self._repo.objects, commit.tree, self._extents)  # raises for what nobody expands
         pending = [("", commit.tree)]
         while pending:
             base, tree_id = pending.pop()
@@ -178,10 +177,4 @@ def _largest_first(usage: PathUsage) -> tuple[int, str]:
 
 
 def _size_of(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in _files(folder))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for base, _, names in os.walk(folder):
-        for name in names:
-            yield Path(base, name)
+    return sum(path.lstat().st_size for path in files_below(folder))

@@ -83,13 +83,7 @@ class RefStore:
 
     def names(self, prefix: str = "refs/") -> list[str]:
         """Give the names of all files below *prefix*, without reading where they point."""
-        base = self._root / prefix.rstrip("/")
-        names = []
-        for folder, folders, files in os.walk(base):
-            folders.sort()
-            relative = Path(folder).relative_to(self._root).as_posix()
-            names += [f"{relative}/{file}" for file in files]
-        return sorted(names)
+        return self._names_below(self._root / prefix.rstrip("/"), self._root)
 
     def reflog(self, name: str) -> list[ReflogEntry]:
         """Give the moves of *name* (``HEAD`` or ``refs/...``), newest first."""
@@ -105,8 +99,7 @@ class RefStore:
 
     def logs(self) -> list[str]:
         """Give the names that have a reflog."""
-        base = self._root / "logs"
-        return sorted(path.relative_to(base).as_posix() for path in base.rglob("*") if path.is_file())
+        return self._names_below(self._root / "logs", self._root / "logs", regular=True)
 
     # writing
 
@@ -178,6 +171,11 @@ class RefStore:
 
     # inside
 
+    @staticmethod
+    def _names_below(folder: Path, root: Path, *, regular: bool = False) -> list[str]:
+        found = durable.files_below(folder)
+        return sorted(path.relative_to(root).as_posix() for path in found if not regular or path.is_file())
+
     def _path(self, name: str) -> Path:
         return self._root / validate_ref(name)
 
@@ -228,7 +226,7 @@ class RefStore:
         behind gives way: empty folders, and the logs of refs that are no more.
         """
         path = self._path(name)
-        if path.is_dir() and any(child.is_file() for child in path.rglob("*")):
+        if any(durable.files_below(path)):
             raise InvalidRef(f"'{name}' cannot be made: refs below it exist", ref=name)
         durable.remove_folder(path)
         for parent in path.parents:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlstore import durable
 from mlstore._progress import Progress
@@ -19,6 +20,9 @@ from mlstore.hashing import DEFAULT_FORMAT, ObjectFormat, object_format
 from mlstore.index import Index
 from mlstore.objects import ObjectDatabase
 from mlstore.refs import RefStore
+
+if TYPE_CHECKING:
+    from mlstore.objects import Collector
 
 STORE_NAME = ".mlstore"
 DEFAULT_BRANCH = "main"
@@ -182,6 +186,15 @@ class Repository:
     def lock(self, name: str, purpose: str, *, wait: float = DEFAULT_WAIT) -> durable.FileLock:
         """Give another lock of this repository, for instance the one that a pipeline run holds."""
         return durable.FileLock(self.store / "locks" / name, purpose=purpose, wait=wait)
+
+    def collector(self) -> Collector:
+        """Give what takes stock of the objects and tidies them up; to change any, hold the write lock."""
+        from mlstore.objects import Collector
+
+        lock = self.store / "locks" / "packs"
+        return Collector(
+            self.objects, scratch=self.scratch, lock=lock, fsync=self.fsync, progress=self.progress
+        )
 
     # files of the store
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from mlstore.durable import files_below
 from mlstore.errors import PathNotFound, WouldOverwrite
 from mlstore.hashing import ObjectId
 from mlstore.index import Index, IndexEntry, StatData
@@ -198,12 +198,7 @@ def _refuse_place(lost: set[str]) -> NoReturn:
 
 
 def _files_below(repo: Repository, folder: str) -> list[str]:
-    found = []
-    for base, folders, files in os.walk(repo.root / folder):
-        relative = os.path.relpath(base, repo.root).replace(os.sep, "/")
-        links = [name for name in folders if os.path.islink(os.path.join(base, name))]
-        found += [f"{relative}/{name}" for name in (*files, *links)]
-    return found
+    return [path.relative_to(repo.root).as_posix() for path in files_below(repo.root / folder)]
 
 
 def _force_plan(

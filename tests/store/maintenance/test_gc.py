@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import time
@@ -15,7 +16,15 @@ from tests import stored
 from tests.store.support import ADA, Work, fast_repository, listing
 
 from mlstore.durable import FileLock
-from mlstore.errors import CorruptError, CorruptObject, Locked, NotFoundError, ObjectNotFound, UsageError
+from mlstore.errors import (
+    CorruptError,
+    CorruptObject,
+    Locked,
+    NotFoundError,
+    ObjectNotFound,
+    StorageError,
+    UsageError,
+)
 from mlstore.history import create_branch, create_tag, delete_branch, delete_tag, reset, resolve_commit
 from mlstore.lockfile import Lock, Pin, render_lock
 from mlstore.maintenance import collect_garbage, gc, prune, repack, undo
@@ -644,3 +653,24 @@ def test_a_collector_gives_every_stored_byte(forked: Work) -> None:
         repo.objects, scratch=repo.scratch, lock=repo.store / "locks" / "packs", fsync=False
     )
     assert {item.id for item in collector.items()} == ids(forked)
+
+
+@pytest.mark.parametrize("folder", ["refs/heads", "logs/refs"])
+def test_a_folder_that_the_disk_does_not_list_is_not_taken_for_an_empty_one(
+    forked: Work, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_branch(forked.repo, "kept", forked.commits["gone"], who=ADA, time="2026-01-01T00:00:00Z")
+    forked.commit("later", b="later")  # with a log again
+    before = ids(forked)
+    scandir = os.scandir
+
+    def fail(place: str) -> object:
+        if str(place).endswith(folder):
+            raise OSError(errno.EIO, "Input/output error", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    for tidy in (collect_garbage, prune):
+        with pytest.raises(StorageError, match=f"{folder}': input/output error"):
+            tidy(Repository.open(forked.root), now=time.time() + 1000 * DAY, expire="now")
+    assert ids(forked) == before
