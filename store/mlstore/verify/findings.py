@@ -27,7 +27,9 @@ class Finding:
 
     ``kind`` is a stable word (kinds are only ever added), ``expected`` and ``actual`` are ids or short
     texts, ``cause`` says why where that is known, ``details`` lists more (changed keys, who needs a
-    damaged object). A ``consequence`` follows from another finding that stands before it.
+    damaged object). A ``consequence`` follows from another finding that stands before it. ``comparison`` is
+    what changed inside the artifact, for machines (schema ``mlstore.comparison/1``), ``rule`` the rule of the
+    gate that judged it.
     """
 
     kind: str
@@ -42,6 +44,8 @@ class Finding:
     hint: str | None = None
     details: tuple[str, ...] = ()
     consequence: bool = False
+    comparison: dict[str, Any] | None = None
+    rule: str | None = None
 
     @property
     def category(self) -> Category:
