@@ -46,6 +46,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "why": Entry("why", "Show where an artifact comes from", _PIPELINE),
     "verify": Entry("verify", "Prove or refute that the pipeline is what was recorded", _PIPELINE),
     "exec": Entry("exec_", "Verify, then run a command", _PIPELINE),
+    "hook": Entry("hook", "Install git hooks that hold the pipeline against its record", _PIPELINE),
     "inspect": Entry("inspect", "Look into an artifact without executing it", _PIPELINE),
     "fsck": Entry("fsck", "Check every object of the store", _PIPELINE),
     "du": Entry("du", "Show what takes the space", _SPACE),

@@ -27,7 +27,7 @@ def format_report(report: Report, style: Style, *, verbose: bool = False) -> lis
     lines = [_headline(report, style)]
     if report.stages:
         lines += ["", *_stage_table(report.stages, style, compared=report.against is not None)]
-    lines += _findings(report.findings, style)
+    lines += format_findings(report.findings, style)
     lines += ["", *_footer(report, style, verbose=verbose)]
     return lines
 
@@ -86,7 +86,8 @@ def _id(value: str | None) -> str:
     return short(value) if value else "-"
 
 
-def _findings(findings: Sequence[Finding], style: Style) -> list[str]:
+def format_findings(findings: Sequence[Finding], style: Style) -> list[str]:
+    """Return findings in their order, as many as a person reads."""
     lines: list[str] = []
     before: Finding | None = None
     for finding in findings[:_MOST_FINDINGS]:

@@ -35,8 +35,18 @@ class LooseObjects:
         return self.root / object_id[:2] / object_id[2:]
 
     def contains(self, object_id: ObjectId) -> bool:
-        """Whether there is a file for the object; says nothing about its bytes."""
-        return os.path.lexists(self._place(object_id))
+        """Whether there is a file for the object; says nothing about its bytes.
+
+        Raises ``StorageError`` where the disk does not say: that is not the same as no.
+        """
+        path = self._place(object_id)
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as exc:
+            raise storage_error(exc, path) from exc
+        return True
 
     def open(self, object_id: ObjectId) -> int:
         """Give a descriptor open for reading.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -124,7 +125,7 @@ def _select(repo: Repository, index: Index, paths: Sequence[str], *, update: boo
         found = lookup.status(path) if path else os.lstat(repo.root)
         if found is None:
             _select_absent(repo, index, path, selected)
-        elif os.path.isdir(repo.root / path) and not os.path.islink(repo.root / path):
+        elif stat.S_ISDIR(found.st_mode):
             _select_folder(repo, index, path, selected, update=update, force=force)
         else:
             _select_file(repo, index, path, found, selected, update=update, force=force)
@@ -149,7 +150,7 @@ def _select_file(
         raise Refused(
             f"'{path}' is ignored", hint="use 'mlstore add -f' to add it all the same", paths=[path]
         )
-    if os.path.isfile(repo.root / path) and not os.path.islink(repo.root / path):
+    if stat.S_ISREG(found.st_mode):
         selected.files[path] = found
         selected.always.add(path)
     else:
@@ -166,7 +167,7 @@ def _select_folder(
     below = [path for path in index.paths() if is_below(path, [folder])]
     for path in below:
         status = found.files.get(path) or lookup.status(path)
-        if status is None or not os.path.isfile(repo.root / path) or path in found.special:
+        if status is None or not stat.S_ISREG(status.st_mode) or path in found.special:
             selected.gone.add(path)
         else:
             selected.files[path] = status
@@ -185,9 +186,8 @@ def _select_absent(repo: Repository, index: Index, path: str, selected: _Selecti
     if has_magic(path):
         found = scan(repo)
         hits = {name: status for name, status in found.files.items() if matches(path, name)}
-        gone = [
-            name for name in index.paths() if matches(path, name) and not os.path.lexists(repo.root / name)
-        ]
+        lookup = Lookup(repo.root)
+        gone = [name for name in index.paths() if matches(path, name) and lookup.status(name) is None]
         if hits or gone:
             selected.files.update(hits)
             selected.gone.update(gone)
