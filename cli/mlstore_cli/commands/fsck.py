@@ -20,7 +20,12 @@ from mlstore_cli.options import define, json_option
 @click.option(
     "--unreachable", is_flag=True, help="List all objects that nothing needs, not only their roots."
 )
-@click.option("--full/--quick", "full", default=True, help="Hash everything (the default), or only")
+@click.option(
+    "--full/--quick",
+    "full",
+    default=True,
+    help="Hash everything (the default), or look at checksums only: finds accidents, not forgery.",
+)
 @click.option("--sample", metavar="N/T", help="Read only part N of T parts; all T together read everything.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted fsck stopped.")
 @click.option("--repair", "mend", is_flag=True, help="Restore what good copies are found of, by hash.")
@@ -48,7 +53,7 @@ def command(
     jobs: int | None,
     as_json: bool,
 ) -> int:
-    """Check every object of the store, or (--repair) mend it.
+    """Check every object of the store, or mend it.
 
     Hashes every object again, reads every commit, tree, tag, ref, reflog and the index, and checks that
     nothing that is needed is missing. Goes on past every error, and names the commits and paths that need a

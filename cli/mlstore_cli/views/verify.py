@@ -113,8 +113,9 @@ def format_finding(finding: Finding, style: Style) -> list[str]:
     if finding.kind not in _BY_KEY:
         lines += _row("expected", _value(finding.expected))
         lines += _row("actual", _value(finding.actual))
-    if finding.size is not None:
-        lines += _row("size", f"{finding.size:,} bytes")
+    what = [finding.type or "object"] if finding.type or finding.size is not None else []
+    what += [f"{finding.size:,} bytes"] if finding.size is not None else []
+    lines += _row("object", ", ".join(what) or None)
     if finding.commit and finding.severity != "info":
         lines += _row("commit", short(finding.commit))
     if finding.hint:

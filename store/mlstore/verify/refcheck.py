@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 
 from mlstore.errors import CorruptError, MlstoreError, NotFoundError
@@ -65,7 +66,7 @@ class RefCheck:
                 line = f"ref: {branches[0]}"
         return (
             f"its reflog has it last at {object_id[:10]} ({message[:_SHOWN]}); if that is right: "
-            f"echo '{line}' > .mlstore/{name}"
+            f"echo {shlex.quote(line)} > {shlex.quote(f'.mlstore/{name}')}"
         )
 
     def _last_known(self, name: str) -> tuple[ObjectId, str] | None:

@@ -1,4 +1,4 @@
-"""Every kind of damage of `fixtures/damaged`: found, told, and mended where there is something to mend it with."""
+"""Every kind of damage of `fixtures/damaged`: found, told, and mended where there is a good copy."""
 
 from __future__ import annotations
 
