@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import click
-from tests.store.maintenance.test_damaged import extract
+from tests.damaged import extract
 from tests.support import FIXTURES, run_mlstore
 
 from mlstore_cli.commands.fsck import command

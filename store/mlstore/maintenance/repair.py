@@ -172,10 +172,17 @@ class _Repair:
         for parts in self._mender.unmade().values():
             missed |= dict.fromkeys(self._mender.absent_parts(parts) - missed.keys())
         broken = {name: exc.message.partition(": ")[2] or exc.message for name, exc in audit.broken}
-        lying = {flaw.id for flaw in audit.flaws.values() if flaw.kind == EntryKind.RECIPE and flaw.actual}
+        flawed = {flaw.id for flaw in audit.flaws.values()}
+        suspects = {flaw.id for flaw in audit.flaws.values() if flaw.kind == EntryKind.RECIPE and flaw.actual}
         for name in sorted({*broken, *(pack for pack, _ in audit.flaws if pack is not None)}):
             state = self._mender.look(name, missed)
-            if name in broken or state.lost or not lying.isdisjoint(state.kept):
+            # One that makes something else of sound parts was never that of its object.
+            lying = {
+                one
+                for one in suspects & state.recipes.keys()
+                if flawed.isdisjoint(part.source for part in state.recipes[one])
+            }
+            if name in broken or state.lost or lying:
                 reason = broken.get(name, "some of its entries are damaged")
                 kept.update(self._rescue(name, missed, reason, lying).kept)
                 gone.update(one.id for one in state.lost)

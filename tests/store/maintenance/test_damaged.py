@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import json
 import subprocess
 import sys
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.damaged import FOLDER, ROWS, extract
 from tests.store.independent import Reader
 from tests.store.support import listing
-from tests.support import FIXTURES
 
 from mlstore.errors import ConfigError
 from mlstore.maintenance import repair
@@ -23,23 +21,8 @@ from mlstore_cli.errors import status_of_category
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDER = FIXTURES / "damaged"
-ROWS: list[dict[str, Any]] = json.loads((FOLDER / "expected.json").read_text("utf-8"))
 NAMES = [row["name"] for row in ROWS]
 NOW = 1768577088.0
-
-
-def extract(name: str, root: Path) -> Path:
-    root.mkdir()
-    for archive in dict.fromkeys(("sound", name)):
-        with tarfile.open(FOLDER / f"{archive}.tar.gz") as tar:
-            tar.extractall(root, filter="data")
-    removed = root / "removed"
-    if removed.exists():
-        for path in removed.read_text().splitlines():
-            (root / path).unlink()
-        removed.unlink()
-    return root
 
 
 def content(root: Path) -> dict[str, Any]:
