@@ -6,6 +6,7 @@ import json
 import tarfile
 from typing import TYPE_CHECKING, Any
 
+from tests.store.independent import Reader
 from tests.support import FIXTURES
 
 if TYPE_CHECKING:
@@ -27,3 +28,19 @@ def extract(name: str, root: Path) -> Path:
             (root / path).unlink()
         removed.unlink()
     return root
+
+
+def content(root: Path) -> dict[str, Any]:
+    """Everything that refs and history lead to, read by other code than ours."""
+    reader = Reader(root)
+    refs = reader.refs()
+    files = {}
+    for commit, value in reader.history(reader.ref("HEAD") or ""):
+        files[commit] = list(reader.files(value["tree"]))
+    golden = reader.json("tag", refs["refs/tags/golden"])
+    return {
+        "refs": refs,
+        "files": files,
+        "tag": golden,
+        "side": list(reader.history(refs["refs/heads/side"])),
+    }

@@ -37,6 +37,7 @@ class RefCheck:
                 self.findings.append(Finding("corrupt-file", exc.message, path=name, hint=hint))
                 continue
             if target is None:
+                self._check_unborn(name)
                 continue
             self.roots.add(target)
             if target in self.repo.objects:
@@ -52,6 +53,19 @@ class RefCheck:
                 )
             )
         return tips, len(names)
+
+    def _check_unborn(self, name: str) -> None:
+        """A HEAD on a branch that is not there is fine in a new repository; later it may be half a name."""
+        if name == "HEAD" and self._last_known("HEAD") is not None:
+            self.findings.append(
+                Finding(
+                    "missing-ref",
+                    f"'HEAD' is on '{self.repo.refs.head().branch}', which has no commit",
+                    severity="warning",
+                    path="HEAD",
+                    hint=self._propose("HEAD"),
+                )
+            )
 
     def _propose(self, name: str) -> str | None:
         """Say how a damaged ref can be put back to where its log saw it last; nobody but the user does it."""

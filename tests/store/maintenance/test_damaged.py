@@ -8,8 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.damaged import FOLDER, ROWS, extract
-from tests.store.independent import Reader
+from tests.damaged import FOLDER, ROWS, content, extract
 from tests.store.support import listing
 
 from mlstore.errors import ConfigError
@@ -23,22 +22,6 @@ if TYPE_CHECKING:
 
 NAMES = [row["name"] for row in ROWS]
 NOW = 1768577088.0
-
-
-def content(root: Path) -> dict[str, Any]:
-    """Everything that refs and history lead to, read by other code than ours."""
-    reader = Reader(root)
-    refs = reader.refs()
-    files = {}
-    for commit, value in reader.history(reader.ref("HEAD") or ""):
-        files[commit] = list(reader.files(value["tree"]))
-    golden = reader.json("tag", refs["refs/tags/golden"])
-    return {
-        "refs": refs,
-        "files": files,
-        "tag": golden,
-        "side": list(reader.history(refs["refs/heads/side"])),
-    }
 
 
 def statuses(root: Path) -> tuple[int, int]:
