@@ -90,8 +90,7 @@ class Mender:
             entries = Wreck(path, self._format).entries(wanted)
             replaced = self._publish(name, self._trusted(entries, doubtful, without, found), found)
             # Their parts are in place by now, so it can be seen which object they make.
-            proved = (entry for entry in doubtful if self._is_proved(entry, wanted, found))
-            replaced |= self._publish(name, proved, found)
+            replaced |= self._publish(name, self._proved(doubtful, wanted, found), found)
             if not replaced:
                 self.set_aside(path)
         self._database.packs.forget()
@@ -114,18 +113,22 @@ class Mender:
             else:
                 doubtful.append(entry)
 
-    def _is_proved(self, found: Sound, wanted: Mapping[ObjectId, int | None], salvaged: Salvaged) -> bool:
-        entry, parts = found.entry, found.parts or []
-        try:
-            actual = self._made_of(parts)
-        except MlstoreError:
-            # A part is missing: whether it makes its object will be seen when that comes back.
-            sound = entry.id in wanted
-        else:
-            sound = actual == entry.id
-        if not sound:
-            salvaged.lost.append(Damaged(entry.id, entry.kind, "its index is damaged"))
-        return sound
+    def _proved(
+        self, doubtful: Iterable[Sound], wanted: Mapping[ObjectId, int | None], salvaged: Salvaged
+    ) -> Iterator[Sound]:
+        """Give recipes of a damaged index under the id of what they make: theirs, or one that is missed."""
+        for found in doubtful:
+            entry = found.entry
+            try:
+                actual = self._made_of(found.parts or [])
+                is_proved = actual == entry.id or actual in wanted
+            except MlstoreError:
+                # A part is missing: whether it makes its object will be seen when that comes back.
+                actual, is_proved = entry.id, entry.id in wanted
+            if is_proved:
+                yield found._replace(entry=entry._replace(id=actual))
+            else:
+                salvaged.lost.append(Damaged(entry.id, entry.kind, "its index is damaged"))
 
     def _made_of(self, parts: Iterable[Part]) -> ObjectId:
         """Give the id of what the parts make."""

@@ -39,7 +39,7 @@ from mlstore.objects.unindexed import find_pieces, is_metadata
 
 _PIECE: Final = 1 << 20
 _STRIDE: Final = ID_SIZE + ROW.size  # an entry more in the index is so many bytes
-_MOST_ENDS: Final = 16
+_MOST_ENDS: Final = 1024
 
 
 class Sound(NamedTuple):
@@ -186,20 +186,32 @@ class Wreck:
             else:
                 damaged[object_id] = found
         if damaged and not index.proved:
-            for sound in self._between(fd, taken, index.start, wanted.keys() | damaged.keys()):
+            for sound in self._between(fd, taken, index.start, wanted.keys() | damaged.keys(), [*damaged]):
                 damaged.pop(sound.entry.id, None)
                 yield sound
         yield from damaged.values()
 
     def _between(
-        self, fd: int, taken: list[tuple[int, int]], end: int, wanted: Collection[ObjectId]
+        self,
+        fd: int,
+        taken: list[tuple[int, int]],
+        end: int,
+        wanted: Collection[ObjectId],
+        claimed: list[ObjectId],
     ) -> Iterator[Sound]:
         """Give what stands between the entries that were found: entries leave no byte out."""
+        nothing = self._format.hash_bytes(b"")
+        if nothing in wanted:
+            yield Sound(PackEntry(nothing, 0, 0, 0, False, EntryKind.OBJECT, b""), b"")
         at = HEADER_SIZE
         for start, stop in [*sorted(taken), (end, end)]:
             if 0 < start - at <= ENTRY_LIMIT:
                 stored = _read(fd, at, start - at)
                 for data, compressed in _contents(stored, 0, proved=False):
+                    if data.startswith(RECIPE_HEADER):
+                        with suppress(DecodeError):
+                            yield self._recipe(claimed[0], stored, data, compressed, None)
+                        break
                     object_id = self._format.hash_bytes(data)
                     if object_id in wanted or is_metadata(data):
                         kind = EntryKind.OBJECT

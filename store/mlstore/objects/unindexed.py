@@ -17,6 +17,7 @@ from mlstore.model import decode_commit, decode_tag, decode_tree
 from mlstore.objects.pack.codec import ENTRY_LIMIT, HEADER_SIZE
 
 _WINDOW: Final = 2 << 20  # bytes looked at from one place on: what stands in packs is smaller
+_SHORT: Final = 4096
 _FRAME: Final = b"\x28\xb5\x2f\xfd"
 _METADATA: Final = b"mlstore "
 _MOST_SIZES: Final = 64  # sizes of missed objects that are tried at one place
@@ -44,46 +45,58 @@ def find_pieces(
     read: Callable[[int, int], bytes], size: int, fmt: ObjectFormat, wanted: Mapping[ObjectId, int | None]
 ) -> Iterator[Piece]:
     """Give what can be told of *size* bytes, *read* by offset and length; *wanted* has sizes in bytes."""
-    sizes = sorted({one for one in wanted.values() if one is not None and one <= _WINDOW})[:_MOST_SIZES]
-    at, is_begin = HEADER_SIZE, True
+    sizes = sorted({one for one in wanted.values() if one is not None and 0 < one <= _WINDOW})[:_MOST_SIZES]
+    at, is_begin, base, block = HEADER_SIZE, True, 0, b""
     while at < size:
-        window = read(at, _WINDOW)
-        found = _piece(window, fmt, wanted, sizes, is_begin)
+        if not block or at - base > _WINDOW:
+            base, block = at, read(at, 2 * _WINDOW)
+        found = _piece(block, at - base, fmt, wanted, sizes, is_begin)
         if found is not None:
             yield found
             at += len(found.stored)
-            is_begin = True
         else:
             # What begins elsewhere than at the end of an entry may be the inside of one.
-            at += _next_begin(window)
-            is_begin = False
+            at = base + _next_begin(block, at - base)
+        is_begin = found is not None
 
 
-def _next_begin(window: bytes) -> int:
-    places = (window.find(mark, 1) for mark in (_FRAME, _METADATA))
-    return min((place for place in places if place > 0), default=max(1, len(window) - len(_METADATA)))
+def _next_begin(block: bytes, at: int) -> int:
+    places = (block.find(mark, at + 1) for mark in (_FRAME, _METADATA))
+    return min((place for place in places if place > 0), default=max(at + 1, len(block) - len(_METADATA)))
 
 
 def _piece(
-    window: bytes, fmt: ObjectFormat, wanted: Mapping[ObjectId, int | None], sizes: list[int], is_begin: bool
+    block: bytes,
+    at: int,
+    fmt: ObjectFormat,
+    wanted: Mapping[ObjectId, int | None],
+    sizes: list[int],
+    is_begin: bool,
 ) -> Piece | None:
-    if window.startswith(_FRAME):
-        found = _frame(window, fmt)
+    if block.startswith(_FRAME, at):
+        found = _frame(block[at : at + _WINDOW], fmt)
         if found is not None and (is_begin or found.id in wanted or is_metadata(found.data)):
             return found
-    if window.startswith(_METADATA):
-        with suppress(ValueError, IndexError, RecursionError):
-            # One character a byte: the end of the JSON is where its bytes end.
-            start = window.index(b"\n") + 1
-            _, end = json.JSONDecoder().raw_decode(window[start:].decode("latin-1"))
-            data = window[: start + end]
-            if is_metadata(data):
+    if block.startswith(_METADATA, at):
+        for length in (_SHORT, _WINDOW):
+            data = _document(block[at : at + length])
+            if data and is_metadata(data):
                 return Piece(fmt.hash_bytes(data), data, data)
     for size in sizes:
-        data = window[:size]
+        data = block[at : at + size]
         if len(data) == size and fmt.hash_bytes(data) in wanted:
             return Piece(fmt.hash_bytes(data), data, data)
     return None
+
+
+def _document(window: bytes) -> bytes:
+    """Give the first line and the JSON after it, without what follows; nothing where there is none."""
+    with suppress(ValueError, RecursionError):
+        # One character a byte: the end of the JSON is where its bytes end.
+        start = window.index(b"\n") + 1
+        _, end = json.JSONDecoder().raw_decode(window[start:].decode("latin-1"))
+        return window[: start + end]
+    return b""
 
 
 def _frame(window: bytes, fmt: ObjectFormat) -> Piece | None:
