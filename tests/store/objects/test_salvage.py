@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ADA = Person("Ada", "ada@example.org")
 BLAKE3 = object_format("blake3")
+WHEN = "2026-01-16T15:24:48Z"
 Wanted = dict[ObjectId, int | None]
 
 
@@ -255,12 +256,12 @@ def objects_of_history() -> list[bytes]:
             parents=(),
             height=0,
             author=ADA,
-            time="2026-01-16T15:24:48Z",
+            time=WHEN,
             lineage=None,
             message='with "braces" } and { and \\ in it',
         )
     )
-    tag = encode_tag(Tag("v1", BLAKE3.hash_bytes(commit), "commit", ADA, when, "mlstore tag 1"))
+    tag = encode_tag(Tag("v1", BLAKE3.hash_bytes(commit), "commit", ADA, WHEN, "mlstore tag 1"))
     return [tree, commit, tag]
 
 
