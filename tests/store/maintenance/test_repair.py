@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests import stored
 from tests.damaged import extract
-from tests.packformat import RECIPE
+from tests.packformat import CHUNK, RECIPE, write_pack
 from tests.store.independent import Reader
-from tests.store.objects.building import noise, table
+from tests.store.objects.building import entry, noise, table
 from tests.store.support import Work, listing
 
 from mlstore.errors import Locked, PathNotFound, StorageError
@@ -439,11 +439,9 @@ def readable(root: Path) -> dict[str, bytes]:
             entries = stored.read_pack(pack.read_bytes())
         except Exception:  # noqa: BLE001 - a damaged pack may end this reader in any way
             continue
-        for entry in entries:
-            if entry.kind != RECIPE and entry.is_sound():
-                data = entry.content()
-                if reader.hash(data) == entry.id:
-                    found[entry.id] = data
+        for one in entries:
+            if one.kind != RECIPE and one.is_sound() and reader.hash(one.content()) == one.id:
+                found[one.id] = one.content()
     return found
 
 
@@ -512,3 +510,33 @@ def test_a_search_forgets_what_it_saw(work: Work, tmp_path: Path) -> None:
     search = Search(work.repo, [tmp_path])
     assert list(search.files({ObjectId("0" * 64): 7})) == []
     assert search.unread == []
+
+
+def test_what_the_store_has_as_a_chunk_only_becomes_an_object_again(work: Work) -> None:
+    data = b"a chunk, and an object " * 40
+    made = work.commit("one", a__txt=data)
+    work.remove_object(id_of(work, data))
+    work.path("a.txt").unlink()
+    name, pack = write_pack([entry(data, CHUNK)])
+    stored.put_pack(work.repo.store / "objects/pack", name, pack)
+    report = mend(work)
+    assert report.ok, report.to_dict()
+    assert report.healed[0].source == "its own chunk"
+    assert work.files_of(made) == {"a.txt": data}
+
+
+def test_a_file_that_changes_while_it_is_taken_in_is_not_called_healed(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.commit("one", a__txt="the bytes")
+    work.remove_object(id_of(work, b"the bytes"))
+    real = sources_module.hash_fd
+
+    def changing(fmt: Any, fd: int) -> Any:
+        digest = real(fmt, fd)
+        work.path("a.txt").write_bytes(b"THE BYTES")
+        return digest
+
+    monkeypatch.setattr(sources_module, "hash_fd", changing)
+    report = mend(work)
+    assert (report.category, report.healed) == ("missing", [])
