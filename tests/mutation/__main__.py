@@ -1,10 +1,11 @@
 """Change the code in one place at a time, and see whether a test notices.
 
-    python -m tests.mutation ROOM [--minutes N] [--seed N] [--out FILE]
+    python -m tests.mutation ROOM [--minutes N] [--seed N] [--out FILE] [--again FILE]
 
 ROOM is a folder of `store/mlstore` (`model`, `objects`, `verify`). Works on a copy of the tracked files.
 Mutants come in an order drawn by the seed, until the time is over; a line of JSON is printed for each. The
-tests that mirror the module go first, then those of the room; the first that fails ends it.
+tests that mirror the module go first, then those of the room; the first that fails ends it. With `--again` only
+what survived in an earlier run, whose `--out` is FILE, is tried.
 """
 
 from __future__ import annotations
@@ -106,11 +107,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--again", type=Path)
     options = parser.parse_args()
     mutants: list[Mutant] = []
     for path in sorted((ROOT / "store/mlstore" / options.room).rglob("*.py")):
         mutants += mutants_of(path.relative_to(ROOT), path.read_text("utf-8"))
     random.Random(options.seed).shuffle(mutants)
+    if options.again:
+        rows = [json.loads(line) for line in options.again.read_text("utf-8").splitlines()]
+        left = {(row["path"], row["line"], row["what"]) for row in rows if row.get("survived") is True}
+        mutants = [one for one in mutants if (one.path.as_posix(), one.line, one.what) in left]
     folder, end = workspace(), time.monotonic() + 60 * options.minutes
     forget_ours()
     out = options.out.open("a") if options.out else sys.stdout
