@@ -4,8 +4,8 @@
 
 ROOM is a folder of `store/mlstore` (`model`, `objects`, `verify`). Works on a copy of the tracked files.
 Mutants come in an order drawn by the seed, until the time is over; a line of JSON is printed for each. The
-tests that mirror the module go first, then those of the room; the first that fails ends it. With `--again` only
-what survived in an earlier run, whose `--out` is FILE, is tried.
+tests that mirror the module go first, then those of the room; the first that fails ends it. `--again` tries
+only what survived in an earlier run, whose `--out` was FILE.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from tests.mutation.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 240  # seconds: a mutant that hangs is noticed by that
+PATIENCE = 600  # seconds: a mutant that hangs is noticed by that, and told apart
 ALSO = {
     "objects": ["tests/store/maintenance/test_damaged.py"],
     "verify": ["tests/store/maintenance/test_damaged.py"],
@@ -58,7 +58,7 @@ def tests_for(module: Path, room: str) -> list[str]:
     return [*first, *(name for name in [*rest, *ALSO.get(room, [])] if name not in [*first, *SLOW])]
 
 
-def survives(folder: Path, tests: list[str]) -> bool:
+def outcome(folder: Path, tests: list[str]) -> str:
     """Run the tests in a child, which has nothing of ours in memory yet."""
     child = os.fork()
     if child == 0:
@@ -70,11 +70,11 @@ def survives(folder: Path, tests: list[str]) -> bool:
     while time.monotonic() < deadline:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status) == 0
+            return "noticed" if os.waitstatus_to_exitcode(status) else "survived"
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False
+    return "hung"
 
 
 def run_tests(folder: Path, tests: list[str]) -> None:
@@ -115,14 +115,15 @@ def main() -> None:
     random.Random(options.seed).shuffle(mutants)
     if options.again:
         rows = [json.loads(line) for line in options.again.read_text("utf-8").splitlines()]
-        left = {(row["path"], row["line"], row["what"]) for row in rows if row.get("survived") is True}
+        left = {(row["path"], row["line"], row["what"]) for row in rows if row.get("outcome") == "survived"}
         mutants = [one for one in mutants if (one.path.as_posix(), one.line, one.what) in left]
     folder, end = workspace(), time.monotonic() + 60 * options.minutes
     forget_ours()
     out = options.out.open("a") if options.out else sys.stdout
     done = survived = 0
     try:
-        if not survives(folder, tests_for(Path("store/mlstore", options.room, "none.py"), options.room)):
+        untouched = tests_for(Path("store/mlstore", options.room, "none.py"), options.room)
+        if outcome(folder, untouched) != "survived":
             sys.exit("the tests fail on the code as it is: what they say of changes is worth nothing")
         for mutant in mutants:
             if time.monotonic() > end:
@@ -130,14 +131,14 @@ def main() -> None:
             target = folder / mutant.path
             original = target.read_text("utf-8")
             target.write_text(ast.unparse(mutant.tree()), "utf-8")
-            alive = survives(folder, tests_for(mutant.path, options.room))
+            found = outcome(folder, tests_for(mutant.path, options.room))
             target.write_text(original, "utf-8")
-            done, survived = done + 1, survived + alive
+            done, survived = done + 1, survived + (found == "survived")
             row = {
                 "path": mutant.path.as_posix(),
                 "line": mutant.line,
                 "what": mutant.what,
-                "survived": alive,
+                "outcome": found,
             }
             print(json.dumps(row), file=out, flush=True)
         total = {"room": options.room, "mutants": len(mutants), "tried": done, "survived": survived}
