@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import complete_revisions, define, json_option
+from mlstore_cli.options import complete_revisions, define, json_option, report_option
+
+if TYPE_CHECKING:
+    from mlstore_cli.reports import Wanted
 
 
 @define("verify")
@@ -24,6 +29,7 @@ from mlstore_cli.options import complete_revisions, define, json_option
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
 @click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked.")
+@report_option
 @json_option
 @click.argument("revision", default="HEAD", metavar="[REV]", shell_complete=complete_revisions)
 @pass_session
@@ -34,6 +40,7 @@ def command(
     worktree: bool | None,
     jobs: int | None,
     verbose: bool,
+    reports: tuple[Wanted, ...],
     as_json: bool,
     revision: str,
 ) -> int:
@@ -44,7 +51,8 @@ def command(
     --against the chain of another commit. Nothing is trusted but hashes, and nothing that is read is
     executed.
 
-    Exit status: 0 verified, 1 it differs, 3 something is corrupt, 4 something is missing.
+    Exit status: 0 verified, 1 it differs, 3 something is corrupt, 4 something is missing,
+    6 a report could not be written.
     """
     from mlstore.verify import verify
     from mlstore_cli.views.verify import format_report
@@ -61,8 +69,17 @@ def command(
             progress=progress,
         )
     report.against = against
-    if as_json:
-        output.emit_json("verify/1", report.to_dict())
-    elif not (session.quiet and report.ok):
-        output.write_lines(format_report(report, session.style, verbose=verbose))
+
+    def show() -> None:
+        if as_json:
+            output.emit_json("verify/1", report.to_dict())
+        elif not (session.quiet and report.ok):
+            output.write_lines(format_report(report, session.style, verbose=verbose))
+
+    if reports:
+        from mlstore_cli.reports import deliver
+
+        deliver(session, reports, report, show, against=golden)
+    else:
+        show()
     return errors.status_of_category(report.category)
