@@ -113,8 +113,8 @@ def report_option(function: F) -> F:
         metavar="KIND[=FILE]",
         multiple=True,
         callback=_parse_reports,
-        help="Write a report as well: junit, sarif, gitlab, markdown, html or json with =FILE ('-' is stdout), or "
-        "github for annotations and the step's summary. May be given several times.",
+        help="Write a report as well: junit, sarif, gitlab, markdown, html or json with =FILE ('-' is "
+        "stdout), or github for annotations and the step's summary. May be given several times.",
     )(function)
 
 

@@ -1,7 +1,6 @@
 """`--report`: what was asked for, and writing it once the verdict has been shown.
 
-Only this module and `commands/report.py` know the library's reports; a command that was not asked for any loads
-none of it.
+Only this module knows the library's reports; a command that was not asked for any loads none of it.
 """
 
 from __future__ import annotations
@@ -88,8 +87,8 @@ def deliver(
 ) -> None:
     """Show the verdict by `show`, then write every report; raises CannotRun when one could not be written.
 
-    With a report on stdout nothing else goes there. With `github`, what `show` prints is fenced off, for names
-    in it could look like commands to the runner.
+    With a report on stdout nothing else goes there. With `github`, what `show` prints is fenced off, for
+    names in it could look like commands to the runner.
     """
     from mlstore.report import outcome_of
 
@@ -189,7 +188,7 @@ def _write(session: Session, wanted: Wanted, outcome: Outcome, against: str | No
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Make a file hold `data`, at once; what is there and no regular file (a pipe, a device) is written to."""
+    """Make a file hold `data`, at once; a pipe or a device is written to."""
     from mlstore.durable import replace_file
 
     path = Path(os.path.realpath(path))

@@ -17,7 +17,7 @@ from mlstore_cli.options import complete_revisions, define, json_option
     "--against",
     metavar="REV",
     shell_complete=complete_revisions,
-    help="Compare with REV, stage by stage, and show what changed inside of artifacts: as in 'mlstore verify'.",
+    help="Compare with REV as 'mlstore verify' does, and show what changed inside of artifacts.",
 )
 @click.option("--history", is_flag=True, help="Check the blobs of all ancestors too, not only those of REV.")
 @click.option(
@@ -42,17 +42,17 @@ def command(
     """Write what 'verify' says as one HTML page.
 
     The page has the pipeline as a graph, every finding, what changed inside of artifacts (cells, columns with
-    their distributions, parameters, arrays), what differs between environments, and what was not checked. It is
-    one file without scripts that loads nothing from anywhere. Nothing that is read for it is executed.
+    their distributions, parameters, arrays), what differs between environments, and what was not checked. It
+    is one file without scripts that loads nothing from anywhere. Nothing that is read for it is executed.
 
     Exit status: 0 the page was written, whatever it says; with --exit-code that of 'mlstore verify'.
     """
     from mlstore.verify import verify
-    from mlstore_cli.reports import STDOUT, Wanted, deliver, parse
+    from mlstore_cli.reports import STDOUT, deliver, parse
 
     if target == STDOUT and as_json:
         raise click.UsageError("'--json' and the page both want stdout", click.get_current_context())
-    (wanted,) = parse(session, [f"html={target}"])
+    wanted = parse(session, [f"html={target}"])
     golden = session.golden_argument(against)
     with no_collector(), session.progress("verifying") as progress:
         report = verify(
@@ -65,7 +65,7 @@ def command(
             progress=progress,
         )
     report.against = against
-    deliver(session, [Wanted(wanted.kind, wanted.target)], report, lambda: None, against=golden)
+    deliver(session, wanted, report, lambda: None, against=golden)
     if as_json:
         data = {"path": target, "ok": report.ok, "verdict": report.verdict, "findings": len(report.findings)}
         output.emit_json("report/1", data)

@@ -1,7 +1,7 @@
 """Reports of what ``verify`` and ``fsck`` found, in the formats of those who read them.
 
-Pure functions from an ``Outcome`` to text. ``gather`` brings together what the page needs beyond the findings:
-the stages' graph, what changed inside of artifacts, environments.
+Pure functions from an ``Outcome`` to text. ``gather`` brings together what the page needs beyond the
+findings: the stages' graph, what changed inside of artifacts, environments.
 """
 
 from __future__ import annotations

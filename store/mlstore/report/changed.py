@@ -11,14 +11,23 @@ from mlstore.report.markup import badge, code, prose, scroller, table, text
 from mlstore.report.outcome import SHORT
 
 _MOST_COLUMNS = 24
+_AT_ONCE = 6
 _MOST_ROWS = 10
 _NOTHING = "&#8211;"
 _TONES = {"equal": "good", "equivalent": "good", "different": "bad", "incomplete": "warn"}
-_ROWS = (("count", "count"), ("nulls", "nulls"), ("distinct", "distinct"), ("mean", "mean"), ("std", "deviation"),
-         ("min", "least"), ("max", "largest"))  # fmt: skip
+_ROWS = {
+    "count": "count",
+    "nulls": "nulls",
+    "distinct": "distinct",
+    "mean": "mean",
+    "std": "deviation",
+    "min": "least",
+    "max": "largest",
+}
 _KEY = (
-    '<div class="legend"><span><svg viewBox="0 0 32 18"><rect class="k-old" x="1" y="1" width="30" height="16"/></svg>'
-    'golden (wide, outlined)</span><span><svg viewBox="0 0 32 18"><rect class="k-new" x="8" y="1" width="16" '
+    '<div class="legend"><span><svg viewBox="0 0 32 18"><rect class="k-old" x="1" y="1" width="30" '
+    'height="16"/></svg>golden (wide, outlined)</span>'
+    '<span><svg viewBox="0 0 32 18"><rect class="k-new" x="8" y="1" width="16" '
     'height="16"/></svg>current (narrow, filled)</span><span>height: share of the sampled values</span></div>'
 )
 # Said elsewhere, or too long for a row of chips.
@@ -115,14 +124,19 @@ def _missing(found: Mapping[str, Any]) -> str:
 
 def _columns(measures: Mapping[str, Any]) -> str:
     columns: Mapping[str, Any] = measures.get("columns") or {}
-    ranked = sorted(columns, key=lambda name: _drifted(columns[name]), reverse=True)
-    told = [_column(name, columns[name], measures) for name in ranked[:_MOST_COLUMNS]]
-    if not told:
+    ranked = sorted(columns, key=lambda name: _drifted(columns[name]), reverse=True)[:_MOST_COLUMNS]
+    if not ranked:
         return ""
-    charts = any("histogram" in columns[name] for name in ranked[:_MOST_COLUMNS])
-    rest = ranked[_MOST_COLUMNS:]
-    more = f'<p class="muted small">and {len(rest)} more columns, all less drifted</p>' if rest else ""
-    return f'<h4>Columns, the most drifted first</h4>{_KEY if charts else ""}<div class="columns">{"".join(told)}</div>{more}'
+    told = [_column(name, columns[name], measures) for name in ranked]
+    key = _KEY if any("histogram" in columns[name] for name in ranked) else ""
+    grid = '<div class="columns">{}</div>'
+    shown = f"<h4>Columns, the most drifted first</h4>{key}{grid.format(''.join(told[:_AT_ONCE]))}"
+    if told[_AT_ONCE:]:
+        number = len(told) - _AT_ONCE
+        rest = grid.format("".join(told[_AT_ONCE:]))
+        shown += f"<details><summary>{number} more columns</summary>{rest}</details>"
+    left = len(columns) - len(ranked)
+    return shown + (f'<p class="muted small">{left:,} more columns, all less drifted</p>' if left else "")
 
 
 def _drifted(entry: Mapping[str, Any]) -> float:
@@ -139,7 +153,7 @@ def _column(name: str, entry: Mapping[str, Any], measures: Mapping[str, Any]) ->
     dtype = old["dtype"] if old["dtype"] == new["dtype"] else f"{old['dtype']} → {new['dtype']}"
     rows = [
         [label, _number(old.get(key)), _number(new.get(key))]
-        for key, label in _ROWS
+        for key, label in _ROWS.items()
         if key in old or key in new
     ]
     changed = measures.get("changed_columns", {}).get(name)

@@ -52,7 +52,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """An outcome with all that a page can say about it. ``unseen`` lists what could not be gathered, and why."""
+    """An outcome with all that a page can say about it; ``unseen`` lists what could not be gathered."""
 
     outcome: Outcome
     edges: tuple[Edge, ...] = ()

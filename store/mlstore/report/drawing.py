@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from mlstore.report.dossier import Edge
@@ -31,10 +32,13 @@ def draw_graph(outcome: Outcome, edges: Sequence[Edge], *, down: bool) -> str:
     way = "down" if down else "across"
     kind = f"graph {'tall' if down else 'wide'}" + (" fit" if width <= _SCALED else "")
     parts = [
-        f'<svg class="{kind}" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="group" aria-label="The pipeline as a graph">',
-        f'<defs><marker id="tip-{way}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" '
-        'markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>',
+        (
+            f'<svg class="{kind}" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+            'role="group" aria-label="The pipeline as a graph">'
+            f'<defs><marker id="tip-{way}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" '
+            'markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">'
+            '<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
+        )
     ]
     for edge, route in zip(edges, layout.routes, strict=True):
         parts.append(
@@ -75,7 +79,7 @@ def _curve(route: tuple[Spot, ...], down: bool) -> str:
             (x, y + _HEIGHT / 2), (x + _WIDTH, y + _HEIGHT / 2)]  # fmt: skip
         points += ends[1:] if number == 0 else ends[:1] if number == len(corners) - 1 else ends
     path = f"M{points[0][0]:g} {points[0][1]:g}"
-    for (x, y), (u, v) in zip(points, points[1:], strict=False):
+    for (x, y), (u, v) in pairwise(points):
         bend = (
             f"{x:g} {(y + v) / 2:g} {u:g} {(y + v) / 2:g}"
             if down
@@ -89,7 +93,8 @@ def _node(number: int, row: StageVerdict, tone: str, x: float, y: float) -> str:
     gone = " gone" if row.verdict == "missing" else ""
     short = row.stage if len(row.stage) <= _LONGEST else row.stage[: _LONGEST - 1] + "…"
     return (
-        f'<a href="#stage-{number}" class="{tone}{gone}"><title>{text(row.stage)}: {text(row.verdict)}</title>'
+        f'<a href="#stage-{number}" class="{tone}{gone}">'
+        f"<title>{text(row.stage)}: {text(row.verdict)}</title>"
         f'<rect class="box" x="{x:g}" y="{y:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="10"/>'
         f'<svg class="icon" x="{x + 12:g}" y="{y + 22:g}" width="22" height="22" viewBox="0 0 24 24">'
         f"{ICONS[tone]}</svg>"
@@ -125,7 +130,8 @@ def _bar(name: str, x: float, width: float, height: float, base: float) -> str:
     if height <= 0:
         return ""
     height = max(height, 1.5)
-    return f'<rect class="{name}" x="{x:.2f}" y="{base - height:.2f}" width="{width:.2f}" height="{height:.2f}"/>'
+    size = f'width="{width:.2f}" height="{height:.2f}"'
+    return f'<rect class="{name}" x="{x:.2f}" y="{base - height:.2f}" {size}/>'
 
 
 def _ticks(bars: dict[str, Any], step: float, y: float) -> list[str]:

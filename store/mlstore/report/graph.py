@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _SWEEPS = 4
 
@@ -67,7 +68,7 @@ def _reduce_crossings(layers: list[list[object]], chains: list[list[object]]) ->
     """Order each layer by the mean place of its neighbours, forwards and backwards in turn."""
     neighbours: dict[object, list[object]] = {}
     for chain in chains:
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in pairwise(chain):
             neighbours.setdefault(one, []).append(other)
             neighbours.setdefault(other, []).append(one)
     for sweep in range(_SWEEPS):

@@ -46,7 +46,7 @@ class _Case:
 
     @property
     def outcome(self) -> str:
-        """``error`` for what is damaged or missing, ``failure`` for what differs, as JUnit tells them apart."""
+        """``error`` for what is damaged or missing, ``failure`` for what differs."""
         if self.errors:
             broken = any(finding.category != "differs" for finding in self.errors)
             return "error" if broken else "failure"

@@ -15,8 +15,9 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "changed-input": Kind(
         "An input of a stage changed",
-        "Both the inputs and the outputs of the stage differ from the golden pipeline. Restore the input that the "
-        "finding names and run the pipeline again, or pin this pipeline as golden if the change is wanted.",
+        "Both the inputs and the outputs of the stage differ from the golden pipeline. Restore the input "
+        "that the finding names and run the pipeline again, or pin this pipeline as golden if the change "
+        "is wanted.",
     ),
     "diverged": Kind(
         "Same inputs, other output",
@@ -42,8 +43,8 @@ KINDS: dict[str, Kind] = {
     ),
     "corrupt-object": Kind(
         "An object is corrupt",
-        "Stored bytes do not hash to the id that they are kept under. Add a good copy of the file again, or fetch "
-        "the object from another repository.",
+        "Stored bytes do not hash to the id that they are kept under. Add a good copy of the file again, or "
+        "fetch the object from another repository.",
     ),
     "corrupt-file": Kind(
         "A file of the store is corrupt", "A file below .mlstore cannot be read as what it is."
@@ -79,7 +80,7 @@ KINDS: dict[str, Kind] = {
     ),
     "moved-pin": Kind(
         "A pin of mlstore.lock does not hold",
-        "A tag does not point to the commit that mlstore.lock pins, or that commit is not what the lock says.",
+        "A tag does not point to the commit that mlstore.lock pins, or the commit is not what the lock says.",
     ),
     "outside-pipeline": Kind("A file outside of the pipeline changed", "No stage reads or writes it."),
     "stranger": Kind(

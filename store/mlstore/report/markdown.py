@@ -12,7 +12,7 @@ from mlstore.verify.findings import Finding
 _QUOTED = LazyPattern(r"'([^']*)'")
 _ACTIVE = LazyPattern(r"[\\`*_{}\[\]<>#|~!&@:]")
 _TICKS = LazyPattern(r"`+")
-_SYMBOLS = {"error": "❌", "warning": "⚠️", "info": "ℹ️"}
+_SYMBOLS = {"error": "❌", "warning": "⚠️", "info": "\u2139\ufe0f"}
 _TONES = {"good": "✅", "warn": "⚠️", "bad": "❌"}
 _MOST_DETAILS = 20
 

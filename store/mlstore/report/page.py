@@ -29,7 +29,8 @@ def render_page(dossier: Dossier) -> str:
         for key, name, number, _ in sections
     )
     main = "".join(
-        f'<section id="{key}" aria-labelledby="{key}-title"><h2 id="{key}-title">{text(name)}</h2>{body}</section>'
+        f'<section id="{key}" aria-labelledby="{key}-title"><h2 id="{key}-title">{text(name)}</h2>'
+        f"{body}</section>"
         for key, name, _, body in sections
     )
     return (
@@ -43,8 +44,8 @@ def render_page(dossier: Dossier) -> str:
         f'<nav aria-label="Parts of this report"><div class="wrap"><ul>{links}</ul></div></nav>'
         f'<main class="wrap">{main}</main>'
         f'<footer class="wrap">Made by mlstore {text(outcome.version)} at '
-        f'<time datetime="{text(outcome.time)}">{text(outcome.time)}</time>. Nothing that was read for it was executed '
-        "or deserialised.</footer></body></html>\n"
+        f'<time datetime="{text(outcome.time)}">{text(outcome.time)}</time>. '
+        "Nothing that was read for it was executed or deserialised.</footer></body></html>\n"
     )
 
 
@@ -64,9 +65,11 @@ def _head(outcome: Outcome) -> str:
     )
     subject = f"<code>{text(outcome.subject)}</code>"
     return (
-        f'<header><div class="bar"><div class="brand">mlstore<span>{text(outcome.command)} report</span></div>'
+        '<header><div class="bar">'
+        f'<div class="brand">mlstore<span>{text(outcome.command)} report</span></div>'
         f'<fieldset class="theme"><legend>Colours</legend>{themes}</fieldset></div>'
-        f'<div class="verdict {tone}">{icon(tone)}<h1>{_sentence(prose(outcome.judgement))}</h1><p>{subject}</p></div>'
+        f'<div class="verdict {tone}">{icon(tone)}<h1>{_sentence(prose(outcome.judgement))}</h1>'
+        f"<p>{subject}</p></div>"
         f'<div class="sums">{told}<span>checked {text(outcome.counts or "nothing")}</span></div></header>'
     )
 
@@ -123,7 +126,8 @@ def _pipeline(dossier: Dossier) -> str:
     )  # fmt: skip
     dashes = "<span>dashed: only in golden</span>" if compared else ""
     return (
-        f'<div class="panel">{scroller("The pipeline as a graph", drawings)}<div class="legend">{key}{dashes}</div></div>'
+        f'<div class="panel">{scroller("The pipeline as a graph", drawings)}'
+        f'<div class="legend">{key}{dashes}</div></div>'
         f'<div class="panel">{scroller("The stages", table(heads, rows))}</div>'
     )
 
@@ -138,7 +142,8 @@ def _id(value: str | None) -> str:
 def _findings(dossier: Dossier) -> str:
     findings = dossier.outcome.findings
     if not findings:
-        return f'<div class="panel"><p>{badge("good", "nothing found")} Everything that was checked is as it should be.</p></div>'
+        word = badge("good", "nothing found")
+        return f'<div class="panel"><p>{word} Everything that was checked is as it should be.</p></div>'
     places = {row.stage: number for number, row in enumerate(dossier.outcome.stages)}
     changed = {change.path: number for number, change in reversed(list(enumerate(dossier.changes)))}
     parts = [
@@ -153,7 +158,8 @@ def _filter(findings: tuple[Finding, ...]) -> str:
     if not aside or aside == len(findings):
         return ""
     return (
-        '<div class="filter"><input type="checkbox" id="causes"><label for="causes"><span class="tick-box"></span>'
+        '<div class="filter"><input type="checkbox" id="causes"><label for="causes">'
+        '<span class="tick-box"></span>'
         f"Only causes (hides {count(aside, 'consequence')} and notes)</label></div>"
     )
 
@@ -212,16 +218,16 @@ def _environments(dossier: Dossier) -> str:
     parts = []
     for one in dossier.environments:
         stages = ", ".join(code(stage) for stage in one.stages)
-        parts.append(
-            f'<div class="panel"><h3>{"Stages" if len(one.stages) > 1 else "Stage"} {stages}</h3>'
-            + f'<ul class="plain small">{"".join(f"<li>{code(line)}</li>" for line in one.lines)}</ul></div>'
-        )
-    intro = '<p class="muted">Recorded, and told here because it may explain a difference; it is never part of a verdict.</p>'
-    return intro + "".join(parts)
+        word = "Stages" if len(one.stages) > 1 else "Stage"
+        items = "".join(f"<li>{code(line)}</li>" for line in one.lines)
+        parts.append(f'<div class="panel"><h3>{word} {stages}</h3><ul class="plain small">{items}</ul></div>')
+    words = "Recorded, and told because it may explain a difference; it is never part of a verdict."
+    return f'<p class="muted">{words}</p>' + "".join(parts)
 
 
 def _listed(lines: tuple[str, ...]) -> str:
-    return f'<div class="panel"><ul class="plain">{"".join(f"<li>{prose(line)}</li>" for line in lines)}</ul></div>'
+    items = "".join(f"<li>{prose(line)}</li>" for line in lines)
+    return f'<div class="panel"><ul class="plain">{items}</ul></div>'
 
 
 def _unchecked(lines: list[str]) -> str:

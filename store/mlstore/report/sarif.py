@@ -1,7 +1,7 @@
 """SARIF 2.1.0 (OASIS), as code scanning on GitHub and others read it.
 
-A finding's place is its file; one without a file points to ``mlstore.toml``, which declares the pipeline, because
-viewers drop results that point nowhere. Levels: error, warning, and note for information.
+A finding's place is its file; one without a file points to ``mlstore.toml``, which declares the pipeline,
+because viewers drop results that point nowhere. Levels: error, warning, and note for information.
 """
 
 from __future__ import annotations

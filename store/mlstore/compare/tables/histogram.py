@@ -15,9 +15,10 @@ _TAIL, _FAR = 0.005, 5.0
 def histogram(old: Column, new: Column) -> dict[str, Any] | None:
     """Count the values of two columns; None where that says nothing.
 
-    Numbers give ``edges`` (one more than bins), ``old`` and ``new`` (counts in each bin) and ``outside`` (counts
-    below the first and above the last edge, old and new), from the sampled rows: ``sizes`` says how many these are.
-    Categories give ``names``, ``old`` and ``new``, the most frequent first, and ``others`` (all the rest).
+    Numbers give ``edges`` (one more than bins), ``old`` and ``new`` (counts in each bin) and ``outside``
+    (counts below the first and above the last edge, old and new), from the sampled rows: ``sizes`` says how
+    many these are. Categories give ``names``, ``old`` and ``new``, the most frequent first, and ``others``
+    (all the rest).
     """
     if old.is_numeric and new.is_numeric:
         return _numbers(old, new)
