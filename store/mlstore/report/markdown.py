@@ -10,7 +10,7 @@ from mlstore.report.outcome import SHORT, Outcome, count, facts
 from mlstore.verify.findings import Finding
 
 _QUOTED = LazyPattern(r"'([^']*)'")
-_ACTIVE = LazyPattern(r"[\\`*_{}\[\]<>#|~!&@:]")
+_ACTIVE = LazyPattern(r"[\\`*_{}\[\]<>#|~!&@]|:(?=\S)")
 _TICKS = LazyPattern(r"`+")
 _SYMBOLS = {"error": "❌", "warning": "⚠️", "info": "\u2139\ufe0f"}
 _TONES = {"good": "✅", "warn": "⚠️", "bad": "❌"}

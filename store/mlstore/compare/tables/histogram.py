@@ -10,6 +10,8 @@ BINS = 24
 _MOST_NAMES = 12
 # Bins that reach out to a few far values show nothing of the others.
 _TAIL, _FAR = 0.005, 5.0
+# Up to here a float still tells two whole numbers apart.
+_EXACT = 1 << 52
 
 
 def histogram(old: Column, new: Column) -> dict[str, Any] | None:
@@ -56,7 +58,7 @@ def _edges(pooled: Any, *, whole: bool) -> Any:
     inner = [float(value) for value in np.quantile(pooled, [_TAIL, 1 - _TAIL])]
     if inner[1] > inner[0] and high - low > _FAR * (inner[1] - inner[0]):
         low, high = inner
-    if whole and high - low < BINS:
+    if whole and high - low < BINS and max(abs(low), abs(high)) < _EXACT:
         return np.arange(np.floor(low) - 0.5, np.ceil(high) + 1)
     if low == high:
         width = abs(low) / 2 or 0.5
