@@ -15,8 +15,9 @@ OTHER = "1c4f7a90b2" + "f" * 54
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 
 HARM = (
-    "</script><img src=x onerror=alert(1)><script>alert(2)</script>\n::error::forged\n::set-output name=a::b\r"
-    "##[add-mask]x ]]>&amp;\x00\x1b[2J\u202egnp.\u2066 | `x` **b** [l](javascript:1) @all #1 {0} \ufffe\udc80'q' \"p\""
+    "</script><img src=x onerror=alert(1)><script>alert(2)</script>\n::error::forged\n::set-output name=a::b"
+    "\r##[add-mask]x ]]>&amp;\x00\x1b[2J\u202egnp.\u2066 | `x` **b** [l](javascript:1) @all #1 {0}"
+    " \ufffe\udc80'q' \"p\""
 )
 
 
@@ -31,14 +32,16 @@ def ordinary() -> Outcome:
     ]
     cause = "config.ini: clean.rows 1 -> 2"
     report.findings = [
-        Finding("corrupt-object", "object 5b06e914ab is corrupt", expected=ID, actual=OTHER, hint="add it again"),
-        Finding("changed-input", "stage 'clean': its input changed: 'config.ini#clean'", stage="clean", commit=ID,
-                path="config.ini", expected=ID, actual=OTHER, cause=cause, details=(cause, "one more")),
-        Finding("missing", "stage 'deploy' of the golden pipeline is not there", stage="deploy", expected=OTHER),
+        Finding("corrupt-object", "object 5b06e914ab is corrupt", expected=ID, actual=OTHER, hint="again"),
+        Finding("changed-input", "stage 'clean': its input changed: 'config.ini#clean'", stage="clean",
+                commit=ID, path="config.ini", expected=ID, actual=OTHER, cause=cause,
+                details=(cause, "one more")),
+        Finding("missing", "stage 'deploy' of golden is not there", stage="deploy", expected=OTHER),
         Finding("changed-input", "stage 'train': its input changed: 'a.csv'", stage="train", path="a.csv",
                 cause="follows from 'clean' (changed-input)", consequence=True),
         Finding("stranger", "'objects/x' is not an object", severity="warning", path="objects/x"),
-        Finding("outside-pipeline", "'notes.txt' is modified since golden", severity="info", path="notes.txt"),
+        Finding("outside-pipeline", "'notes.txt' is modified since golden", severity="info",
+                path="notes.txt"),
     ]  # fmt: skip
     report.checked = {"commits": 6, "blobs": 9, "bytes": 150_013, "stages": 4, "files": 8, "pins": 1}
     report.skipped = {"history": "blobs of earlier commits only; see --history"}

@@ -50,7 +50,8 @@ def test_no_more_than_ten_of_a_level_and_a_line_says_how_many_more():
     counts = {level: obeyed(lines).count(level) for level in ("error", "warning", "notice")}
     assert counts == dict.fromkeys(counts, MOST_ANNOTATIONS)
     assert lines[-1] == (
-        "mlstore: GitHub shows 10 annotations of each level; not shown: 15 more of level error, 1 more of level notice"
+        "mlstore: GitHub shows 10 annotations of each level; "
+        "not shown: 15 more of level error, 1 more of level notice"
     )
     assert lines[0].startswith("::error file=0,")  # the first cause is among those that are shown
 

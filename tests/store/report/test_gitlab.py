@@ -1,7 +1,7 @@
 """GitLab's code quality report.
 
-GitLab publishes no schema of it as a package: this one is written from its documentation, which asks for these
-fields with these values (https://docs.gitlab.com/ci/testing/code_quality/).
+GitLab publishes no schema of it as a package: this one is written from its documentation, which asks for
+these fields with these values (https://docs.gitlab.com/ci/testing/code_quality/).
 """
 
 from __future__ import annotations

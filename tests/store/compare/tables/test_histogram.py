@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_every_value_is_in_a_bin_or_outside():
     for side, (name, values) in enumerate((("old", old), ("new", new))):
         assert sum(found[name]) + sum(found["outside"][side]) == 3000
         edges = found["edges"]
-        expected = [sum(low <= value < high for value in values) for low, high in zip(edges, edges[1:])]  # noqa: B905
+        expected = [sum(low <= value < high for value in values) for low, high in pairwise(edges)]
         expected[-1] += values.count(edges[-1])
         assert found[name] == expected
 
