@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from tests.store.report.test_github import obeyed
+from tests.store.report.runner import obeyed
 
 FILES = {
     "junit": "j.xml",

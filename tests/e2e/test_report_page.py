@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tests.browser import PROGRAM, Browser, Page
+from tests.store.report.dossiers import PAGES
 from tests.store.report.outcomes import TIME
-from tests.store.report.test_page import PAGES
 from tests.store.verify.building import Pipeline
 
 from mlstore.report import gather, outcome_of, render, render_page

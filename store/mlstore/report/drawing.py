@@ -15,7 +15,7 @@ from mlstore.verify.findings import StageVerdict
 _WIDTH, _HEIGHT = 196, 66
 _ALONG, _ACROSS = 64, 26
 _EDGE = 8
-_LONGEST = 20
+_LONGEST = 17
 _SCALED = 1700  # wider ones would become too small to read: they scroll
 _CHART = (320, 120)
 _FOOT = 16

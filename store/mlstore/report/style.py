@@ -142,7 +142,8 @@ td code { white-space:pre-wrap }
 .cells code { overflow-wrap:break-word }
 .cells td,.cells th { padding-block:.3rem }
 .badge {
-  display:inline-flex; align-items:center; gap:.35em; border-radius:1rem; max-width:100%; padding:.08rem .6rem;
+  display:inline-flex; align-items:center; gap:.35em; border-radius:1rem; max-width:100%;
+  padding:.08rem .6rem;
   font-size:.82rem; font-weight:600; border:1px solid currentColor;
 }
 td .badge { white-space:nowrap }

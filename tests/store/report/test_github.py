@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from tests.store.report.outcomes import HARM, hostile, ordinary
+from tests.store.report.runner import obeyed
 
 from mlstore.report.github import MOST_ANNOTATIONS, SUMMARY_LIMIT, fenced, summary, workflow_commands
 from mlstore.verify import Finding
-
-OLD_FORM = re.compile(r"##\[([a-zA-Z-]+)[^\]]*\]")
-NEW_FORM = re.compile(r"::([a-zA-Z-]+|[0-9a-f]{32})( [^:]*)?::")
-
-
-def obeyed(lines):
-    """The commands that a runner would obey in these lines, as its documentation describes it."""
-    found, token = [], None
-    for line in "\n".join(lines).splitlines():
-        new = NEW_FORM.match(line.lstrip())
-        old = OLD_FORM.search(line)
-        name = new.group(1) if new else old.group(1) if old else None
-        if token is not None:
-            token = None if name == token else token
-        elif line.startswith("::stop-commands::"):
-            token = line.removeprefix("::stop-commands::")
-        elif name is not None:
-            found.append(name)
-    return found
 
 
 def test_an_annotation_has_file_line_title_and_message():
