@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,14 +27,12 @@ def action():
     return yaml.safe_load(FILE.read_text("utf-8"))
 
 
-@pytest.fixture
-def repository(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A checkout with a pipeline that is golden, and whose worktree is as recorded."""
-    root = tmp_path / "work space"
-    root.mkdir()
-    (root / "mlstore.toml").write_text(
-        '[stages.make]\ncommand = "cp a.txt b.txt"\ninputs = ["a.txt"]\noutputs = ["b.txt"]\n'
-    )
+    root = tmp_path_factory.mktemp("made")
+    stage = '[stages.make]\ncommand = "cp a.txt b.txt"\ninputs = ["a.txt"]\noutputs = ["b.txt"]\n'
+    (root / "mlstore.toml").write_text(stage)
     (root / "a.txt").write_text("1\n")
     for command in (
         ["init", "-q"],
@@ -45,6 +44,11 @@ def repository(tmp_path):
         done = run_mlstore(command, root)
         assert done.returncode == 0, done.stderr
     return root
+
+
+@pytest.fixture
+def repository(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "work space")
 
 
 def run_step(action, name, repository, tmp_path, **inputs):
@@ -131,7 +135,7 @@ def test_one_that_differs_fails_with_annotations_and_every_report(action, reposi
 
 @pytest.mark.parametrize("key", ["against", "revision", "working-directory", "sarif"])
 def test_an_input_is_a_value_and_never_a_script_or_an_option(action, repository, tmp_path, key):
-    for harm in ("$(touch hacked)", "`touch hacked`", "'; touch hacked; '", '"; touch hacked; "', "--help"):
+    for harm in ("$(touch hacked)`touch hacked`", """'; touch hacked; "; touch hacked; '""", "--help"):
         done, outputs, _ = run_step(action, "Verify", repository, tmp_path, **{key: harm})
         assert not list(tmp_path.rglob("hacked"))
         assert "Usage" not in done.stdout
