@@ -1,4 +1,4 @@
-"""What the page shows beyond findings: edges of the graph, artifacts that changed, environments, rules."""
+"""What the page shows beyond findings: edges of the graph, artifacts that changed, environments."""
 
 from __future__ import annotations
 
@@ -59,5 +59,4 @@ class Dossier:
     changes: tuple[Change, ...] = ()
     environments: tuple[Environment, ...] = ()
     commands: dict[str, Command] = field(default_factory=dict)
-    rules: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()

@@ -72,7 +72,6 @@ def gather(repo: Repository, outcome: Outcome, *, against: str | None = None) ->
         changes=tuple(changes),
         environments=_environments(state),
         commands=_commands(state),
-        rules=_rules(outcome),
         unseen=tuple(state.unseen),
     )
 
@@ -172,11 +171,6 @@ def _environments(state: _Gathering) -> tuple[Environment, ...]:
     return tuple(Environment(tuple(stages), lines) for lines, stages in found.items())
 
 
-def _rules(outcome: Outcome) -> tuple[str, ...]:
-    judged = {finding.rule for finding in outcome.findings if finding.rule}
-    return tuple(sorted(judged))
-
-
 # what changed inside of artifacts
 
 
@@ -254,8 +248,13 @@ def _compare(state: _Gathering, change: Change) -> Change:
     if change.old_id is None or change.new_id is None:
         return _with(change, None, "only in " + ("this pipeline" if change.old_id is None else "golden"))
     for finding in state.outcome.findings:
-        same = finding.path == change.path and finding.comparison is not None
-        if same and (finding.expected, finding.actual) == (change.old_id, change.new_id):
+        # Where a finding is of an input, what is compared in it may be an output.
+        same = finding.path == change.path and finding.kind in ("diverged", "equivalent")
+        if (
+            same
+            and finding.comparison
+            and (finding.expected, finding.actual) == (change.old_id, change.new_id)
+        ):
             return _with(change, finding.comparison)
     try:
         old = _stored(state.golden.repo, change.path, change.old_id)

@@ -20,6 +20,8 @@ _CHECKS: dict[str, tuple[str, ...]] = {
     "lineage": ("wrong-lineage", "false-record", "stale", "overwritten"),
     "worktree": ("modified", "missing-file", "mode", "unused-change"),
     "pins": ("moved-pin", "missing-ref"),
+    "anchors": ("rolled-back",),
+    "signatures": ("unsigned", "unknown-key", "expired-key", "revoked-key", "bad-signature"),
     "against": (),
 }
 # What is counted when a check was done.
@@ -29,7 +31,10 @@ _DONE_BY = {
     "lineage": "stages",
     "worktree": "files",
     "pins": "pins",
+    "signatures": "signatures",
 }
+# The history itself is always checked: what is left out under that name are old blobs.
+_SKIPPED = {"history": "content of earlier commits", "last-seen": "anchors"}
 _SEPARATE = " · "
 
 
@@ -106,7 +111,8 @@ def _cases(outcome: Outcome) -> list[_Case]:
         case = stages.get(finding.stage or "") or checks[homes.get(finding.kind, "against")]
         case.findings.append(finding)
     for name, reason in outcome.skipped.items():
-        case = checks.setdefault(name, _Case(name, f"{group}.checks"))
+        shown_as = _SKIPPED.get(name, name)
+        case = checks.setdefault(shown_as, _Case(shown_as, f"{group}.checks"))
         case.skipped = reason
     done = {name for name, word in _DONE_BY.items() if word in outcome.checked}
     if outcome.against is not None:

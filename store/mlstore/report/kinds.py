@@ -82,6 +82,23 @@ KINDS: dict[str, Kind] = {
         "A pin of mlstore.lock does not hold",
         "A tag does not point to the commit that mlstore.lock pins, or the commit is not what the lock says.",
     ),
+    "equivalent": Kind(
+        "Not the same, and equal by a rule",
+        "The bytes differ, and a rule of golden's own gate says that what differs does not count.",
+    ),
+    "rolled-back": Kind(
+        "An older state than was seen before",
+        "The head is valid, but older than what this client or mlstore.lock has seen.",
+    ),
+    "unsigned": Kind(
+        "A required signature is missing", "Have the commit or tag signed by somebody who is allowed."
+    ),
+    "unknown-key": Kind("Signed by a key that is not allowed", "The key is not among the allowed signers."),
+    "expired-key": Kind(
+        "Signed by a key that was not valid then", "The key's time had passed, or not begun."
+    ),
+    "revoked-key": Kind("Signed by a key that was revoked", "Trust nothing that this key has signed."),
+    "bad-signature": Kind("A signature does not fit", "It is not one of these bytes: they were changed."),
     "outside-pipeline": Kind("A file outside of the pipeline changed", "No stage reads or writes it."),
     "stranger": Kind(
         "A strange file in the store", "Nothing in mlstore made it: look at it, then remove it."

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from mlstore._lazy import LazyPattern
 from mlstore._visible import escape
 from mlstore.report.outcome import SHORT, Outcome, count, facts
+from mlstore.report.standing import rules_in_force, trust
 from mlstore.verify.findings import Finding
 
 _QUOTED = LazyPattern(r"'([^']*)'")
@@ -28,6 +29,12 @@ def render(outcome: Outcome) -> str:
         lines += ["", "### Findings"]
         for number, finding in enumerate(outcome.findings, 1):
             lines += _finding(outcome, number, finding)
+    for title, told in (
+        ("Rules in force", rules_in_force(outcome)),
+        ("Signatures and anchors", trust(outcome)),
+    ):
+        if told:
+            lines += ["", f"### {title}", "", *(f"- {prose(line)}" for line in told)]
     if outcome.skipped:
         lines += ["", "### Not checked", ""]
         lines += [f"- **{prose(what)}**: {prose(why)}" for what, why in outcome.skipped.items()]

@@ -14,7 +14,7 @@ from mlstore.verify.storecheck import FsckReport
 SHORT = 10
 _GOOD = frozenset({"match", "ok", "equivalent"})
 _FOLLOWING = frozenset({"changed-input", "rebuilt"})
-_COUNTED = ("commits", "blobs", "objects", "files", "stages", "pins", "refs")
+_COUNTED = ("commits", "blobs", "objects", "files", "stages", "pins", "refs", "signatures")
 # Their paths are names below the store, not in the worktree.
 _STORE_KINDS = frozenset({"corrupt-file", "stranger", "missing-ref"})
 _STORE_NAMES = ("HEAD", "refs/", "logs/", "objects/")
@@ -59,10 +59,18 @@ class Outcome:
             errors = sum(finding.severity == "error" for finding in self.findings)
             return "the store is sound" if self.ok else f"the store is damaged: {count(errors, 'error')}"
         if self.ok:
-            return f"verified: it matches {self.against}" if self.against else "verified"
+            return self._good_news()
         first = next(finding for finding in self.findings if finding.severity == "error")
         at = f" at '{first.stage}'" if first.stage else ""
         return f"not verified: {self.verdict}{at}"
+
+    def _good_news(self) -> str:
+        partial = self.data.get("partial")
+        left = f" ({partial})" if partial else ""
+        if self.against is None:
+            return f"verified{left}"
+        how = "is equivalent to" if self.verdict == "equivalent" else "matches"
+        return f"verified: it {how} {self.against}{left}"
 
     @property
     def counts(self) -> str:

@@ -12,10 +12,13 @@ from mlstore.report.dossier import Dossier
 from mlstore.report.drawing import draw_graph
 from mlstore.report.markup import badge, code, icon, prose, scroller, table, text
 from mlstore.report.outcome import SHORT, Outcome, count
+from mlstore.report.standing import rules_in_force, trust
 from mlstore.report.style import policy, style_sheet
 from mlstore.verify.findings import Finding
 
 _TONES = {"error": "bad", "warning": "warn", "info": "note"}
+_MOST_FINDINGS = 500
+_EMPTY = '<div class="panel"><p>Nothing was left out.</p></div>'
 _THEMES = (("auto", "Auto"), ("light", "Light"), ("dark", "Dark"))
 
 
@@ -89,10 +92,14 @@ def _sections(dossier: Dossier) -> Iterator[tuple[str, str, str, str]]:
     if dossier.environments:
         number = str(sum(len(one.lines) for one in dossier.environments))
         yield "environments", "Environment", number, _environments(dossier)
-    if dossier.rules:
-        yield "rules", "Rules in force", str(len(dossier.rules)), _listed(dossier.rules)
+    for key, name, lines in (
+        ("rules", "Rules in force", rules_in_force(outcome)),
+        ("trust", "Signatures and anchors", trust(outcome)),
+    ):
+        if lines:
+            yield key, name, str(len(lines)), _listed(lines)
     skipped = [*(f"{what}: {why}" for what, why in outcome.skipped.items()), *dossier.unseen]
-    yield "unchecked", "Not checked", str(len(skipped)), _unchecked(skipped)
+    yield "unchecked", "Not checked", str(len(skipped)), _listed(skipped) if skipped else _EMPTY
 
 
 # the pipeline
@@ -148,8 +155,12 @@ def _findings(dossier: Dossier) -> str:
     changed = {change.path: number for number, change in reversed(list(enumerate(dossier.changes)))}
     parts = [
         _finding(number, finding, places, changed, dossier.outcome.place(finding))
-        for number, finding in enumerate(findings, 1)
+        for number, finding in enumerate(findings[:_MOST_FINDINGS], 1)
     ]
+    if more := len(findings) - len(parts):
+        parts.append(
+            f"<p>{count(more, 'more finding')}: the other formats of this report have all of them.</p>"
+        )
     return _filter(findings) + "".join(parts)
 
 
@@ -225,16 +236,9 @@ def _environments(dossier: Dossier) -> str:
     return f'<p class="muted">{words}</p>' + "".join(parts)
 
 
-def _listed(lines: tuple[str, ...]) -> str:
-    items = "".join(f"<li>{prose(line)}</li>" for line in lines)
-    return f'<div class="panel"><ul class="plain">{items}</ul></div>'
-
-
-def _unchecked(lines: list[str]) -> str:
-    if not lines:
-        return '<div class="panel"><p>Nothing was left out.</p></div>'
+def _listed(lines: list[str]) -> str:
     items = []
     for line in lines:
-        what, _, why = line.partition(": ")
-        items.append(f"<li><b>{text(what)}</b>: {prose(why)}</li>")
+        what, _, rest = line.partition(": ")
+        items.append(f"<li><b>{text(what)}</b>: {prose(rest)}</li>")
     return f'<div class="panel"><ul class="plain">{"".join(items)}</ul></div>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from tests.store.report.outcomes import HARM, all_outcomes
@@ -41,10 +42,34 @@ def comparison(name: str, text: str):
     }  # fmt: skip
 
 
+def standing(text: str):
+    """What newer verifications tell beside their findings."""
+    rule = {
+        "rule": "rule 1",
+        "path": text,
+        "equal": "close",
+        "rtol": 1e-9,
+        "atol": 0.0,
+        "on": text,
+        "keys": [text],
+    }
+    return {
+        "policy": {
+            "source": "commit", "id": "3" * 64, "commit": "4" * 64, "file": "5" * 64, "note": text,
+            "default": {"path": "*", "equal": "bytes"}, "rules": [rule], "used": {"rule 1": 2},
+        },
+        "anchors": {"lock": {"state": "MATCH", "name": text}, "last-seen": {"state": "NONE"}},
+        "signatures": [
+            {"commit": "4" * 64, "tag": None, "stage": text, "state": "GOOD", "principal": text, "reason": None},
+            {"commit": "4" * 64, "tag": "golden", "stage": None, "state": "UNSIGNED"},
+        ],
+    }  # fmt: skip
+
+
 def dossier(outcome, text="a plain text"):
     stages = [row.stage for row in outcome.stages]
     return Dossier(
-        outcome,
+        replace(outcome, data={**outcome.data, **standing(text)}),
         edges=tuple(Edge(one, other, "golden") for one, other in pairwise(stages)),
         changes=(
             Change(text, "output", text, "1" * 64, "2" * 64, comparison("table", text)),
@@ -52,7 +77,6 @@ def dossier(outcome, text="a plain text"):
         ),
         environments=(Environment((text,), (text,)),),
         commands={stage: Command(text, text) for stage in stages},
-        rules=(text,),
         unseen=(text,),
     )
 

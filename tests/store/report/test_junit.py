@@ -53,7 +53,14 @@ def test_what_was_not_checked_is_skipped_and_not_passed():
     cases = {case.get("name"): case for case in parse(sound()).iter("testcase")}
     assert cases["pins"].find("skipped").get("message") == "there is no mlstore.lock"
     assert cases["worktree"].find("skipped") is None
+    assert cases["history"].find("skipped") is None
     assert "against" not in cases
+
+
+def test_old_blobs_that_were_left_out_are_not_the_history():
+    cases = {case.get("name"): case for case in parse(ordinary()).iter("testcase")}
+    assert cases["history"].find("skipped") is None
+    assert cases["content of earlier commits"].find("skipped") is not None
 
 
 def test_a_damaged_store_fails_too():

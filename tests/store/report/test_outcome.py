@@ -19,6 +19,10 @@ def test_the_judgement_names_the_first_cause():
     assert at_stage.judgement == "not verified: changed-input at 'clean'"
     assert sound().judgement == "verified"
     assert replace(sound(), against="golden").judgement == "verified: it matches golden"
+    good = replace(sound(), against="golden")
+    assert replace(good, verdict="equivalent").judgement == "verified: it is equivalent to golden"
+    partly = replace(good, data={"partial": "5% of 9 blobs hashed"})
+    assert partly.judgement == "verified: it matches golden (5% of 9 blobs hashed)"
     assert damaged_store().judgement == "the store is damaged: 3 errors"
     assert outcome_of(FsckReport(), time=TIME).judgement == "the store is sound"
 
@@ -64,4 +68,4 @@ def test_an_unknown_format_is_refused():
 
 def test_every_kind_has_a_title_and_help_and_an_unknown_one_stands_for_itself():
     assert all(kind.title and kind.help.endswith(".") for kind in KINDS.values())
-    assert kind_of("rolled-back").title == "Rolled back"
+    assert kind_of("not-yet-known").title == "Not yet known"

@@ -144,6 +144,24 @@ def test_what_was_not_looked_at_is_said():
     assert "Nothing was left out" in render_page(Dossier(replace(sound(), skipped={})))
 
 
+def test_the_rules_in_force_and_what_is_trusted_are_shown():
+    page = render_page(dossier(ordinary()))
+    rules = page.partition('<section id="rules"')[2].partition("</section>")[0]
+    assert "mlstore.toml of the golden commit (4444444444)" in rules
+    assert "close (rtol 1e-09, on a plain text, keys a plain text), used 2 times" in rules
+    trusted = page.partition('<section id="trust"')[2].partition("</section>")[0]
+    assert "<b>lock</b>: MATCH" in trusted
+    assert "<b>tag golden</b>: UNSIGNED" in trusted
+    assert '<section id="rules"' not in render_page(Dossier(ordinary()))
+
+
+def test_of_very_many_findings_some_are_shown_and_the_rest_is_counted():
+    outcome = replace(ordinary(), findings=ordinary().findings[1:2] * 700)
+    page = render_page(Dossier(outcome))
+    assert page.count('<article class="panel finding') == 500
+    assert "200 more findings" in page
+
+
 def test_a_sound_pipeline_and_a_damaged_store_have_pages_too():
     assert "<h1>Verified</h1>" in render_page(Dossier(sound()))
     assert "nothing found" in render_page(Dossier(sound()))
