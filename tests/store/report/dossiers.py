@@ -60,7 +60,8 @@ def standing(text: str):
         },
         "anchors": {"lock": {"state": "MATCH", "name": text}, "last-seen": {"state": "NONE"}},
         "signatures": [
-            {"commit": "4" * 64, "tag": None, "stage": text, "state": "GOOD", "principal": text, "reason": None},
+            {"commit": "4" * 64, "tag": None, "stage": text, "state": "GOOD", "principal": text,
+             "reason": None},
             {"commit": "4" * 64, "tag": "golden", "stage": None, "state": "UNSIGNED"},
         ],
     }  # fmt: skip
