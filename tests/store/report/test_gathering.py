@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 from tests.store.report.outcomes import TIME
@@ -68,6 +69,29 @@ def test_changed_artifacts_are_compared_inputs_first(pipeline):
     page = render("html", found.outcome, found).decode()
     assert page.count('class="g-old"') >= 2
     assert "generate.rows" in page
+
+
+def test_a_file_of_which_two_stages_read_keys_is_told_once(pipeline):
+    pipeline.write("config.ini", (pipeline.root / "config.ini").read_text().replace("alpha = 1", "alpha = 2"))
+    rerun(pipeline, rows=2000)
+    assert [change.path for change in dossier(pipeline).changes] == ["config.ini"]
+
+
+def test_a_comparison_that_a_finding_brings_is_taken_if_it_is_of_these_versions(pipeline):
+    pipeline.generate(RAW + "99,99\n")
+    report = verify(pipeline.repo, against=pipeline.golden)
+    outcome = outcome_of(report, time=TIME)
+    (finding,) = [one for one in outcome.findings if one.path == "data/raw.csv" and one.kind == "diverged"]
+    others = tuple(one for one in outcome.findings if one is not finding)
+
+    def summary(**changes):
+        told = replace(finding, comparison={"summary": "as told"}, **changes)
+        found = gather(pipeline.repo, replace(outcome, findings=(told, *others)))
+        return next(one.comparison["summary"] for one in found.changes if one.path == "data/raw.csv")
+
+    assert summary() == "as told"
+    assert summary(actual="0" * 64).startswith("1 row added")
+    assert summary(kind="changed-input").startswith("1 row added")  # there it may be of an output
 
 
 def test_environments_are_told_once_with_all_their_stages(pipeline):
