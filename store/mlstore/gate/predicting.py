@@ -1,7 +1,7 @@
 """Run by ``predictions`` in a process of its own: loads one model, predicts, writes plain arrays.
 
-``python -I predicting.py MODEL TABLE OUTPUT SECONDS``. It knows nothing of mlstore and is given nothing of the
-caller's environment.
+``python -I predicting.py MODEL TABLE OUTPUT SECONDS``. It knows nothing of mlstore and is given nothing of
+the caller's environment.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """``predictions``: both models predict the same on a table, within the tolerance.
 
-This is the one rule that deserialises, and so runs, what is in a model. It does so only with golden's own bytes
-and with those that somebody trusted vouches for, each in a process of its own: a fresh interpreter in isolated
-mode, no environment, a folder of its own, a time limit. The verdict says that it did. That is no sandbox.
+This is the one rule that deserialises, and so runs, what is in a model. It does so only with golden's own
+bytes and with those that somebody trusted vouches for, each in a process of its own: a fresh interpreter in
+isolated mode, no environment, a folder of its own, a time limit. The verdict says that it did. That is no
+sandbox.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import replace
@@ -80,7 +82,8 @@ def _predict_and_compare(rule: GateRule, case: Case, loading: Loading, probe: Ar
             _predict(name, (model, table, output), scratch, loading.time_limit)
             outputs.append(Artifact.from_path(output, "predictions.npz"))
         settings = Settings(case.settings.rows, case.settings.memory)
-        return by_closeness(rule, Case("predictions.npz", *outputs, settings, "arrays"))
+        golden, current = outputs
+        return by_closeness(rule, Case("predictions.npz", golden, current, settings, "arrays"))
 
 
 def _write(side: Artifact, path: Path) -> Path:
@@ -106,34 +109,45 @@ def _predict(name: str, files: tuple[Path, Path, Path], scratch: Path, seconds: 
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
+    said = scratch / f"{name}.said"
     try:
-        with subprocess.Popen(
-            words,
-            cwd=scratch,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as process:
-            said = _wait(process, seconds)
+        with (
+            said.open("xb") as errors,
+            subprocess.Popen(
+                words,
+                cwd=scratch,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            ) as process,
+        ):
+            status = _wait(process, seconds)
     except OSError as exc:
         raise _Unable(f"no process could be started: {exc}") from None
-    if process.returncode != 0 or not files[2].is_file():
-        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][:_LONGEST_REASON]
-        raise _Unable(f"the {name} model did not predict: {last or f'exit status {process.returncode}'}")
+    if status != 0 or not files[2].is_file():
+        reason = _last_line(said) or f"exit status {status}"
+        raise _Unable(f"the {name} model did not predict: {reason}")
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> bytes:
-    """Give what it said; raises when its time is up, having ended it and all that it started."""
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """Give its exit status; whatever it started ends with it, and it ends when its time is up."""
     import signal
     import subprocess
 
     try:
-        return process.communicate(timeout=seconds)[1]
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
-        if hasattr(os, "killpg"):
+        raise _Unable(f"it took more than {seconds:g} s to load and to predict") from None
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.kill()
-        process.communicate()
-        raise _Unable(f"it took more than {seconds:g} s to load and to predict") from None
+        process.wait()
+
+
+def _last_line(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        return file.read().decode("utf-8", "replace").strip().rpartition("\n")[2][:_LONGEST_REASON]
