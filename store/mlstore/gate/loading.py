@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -44,6 +44,16 @@ def golden_files(repo: Repository, tree: ObjectId) -> Probe:
         return Artifact.from_stream(path, entry.size, lambda: repo.objects.stream(entry.id))
 
     return find
+
+
+def any_of(trusts: Iterable[Trust | None]) -> Trust:
+    """Trust what one of *trusts* does."""
+    known = [trust for trust in trusts if trust is not None]
+
+    def trust(path: str, object_id: ObjectId) -> str | None:
+        return next((reason for one in known if (reason := one(path, object_id)) is not None), None)
+
+    return trust
 
 
 def made_here(repo: Repository, chain: Chain) -> Trust:

@@ -132,7 +132,7 @@ def _predict(name: str, files: tuple[Path, Path, Path], scratch: Path, seconds: 
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
-    """Give its exit status; whatever it started ends with it, and it ends when its time is up."""
+    """Give its exit status; when its time is up it ends, and all that it started."""
     import signal
     import subprocess
 
@@ -141,10 +141,10 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
     except subprocess.TimeoutExpired:
         raise _Unable(f"it took more than {seconds:g} s to load and to predict") from None
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.wait()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _last_line(path: Path) -> str:
