@@ -191,6 +191,7 @@ def write_file(path: Path, data: bytes) -> None:
     """Make a file hold `data`, at once; a pipe or a device is written to."""
     from mlstore.durable import replace_file
 
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         path.write_bytes(data)
     else:

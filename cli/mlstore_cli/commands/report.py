@@ -7,7 +7,7 @@ import click
 from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import complete_revisions, define, json_option
+from mlstore_cli.options import allow_load_option, complete_revisions, define, json_option
 
 
 @define("report")
@@ -24,6 +24,7 @@ from mlstore_cli.options import complete_revisions, define, json_option
     "--worktree/--no-worktree", default=None, help="Check the files too (default: when REV is checked out)."
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
+@allow_load_option
 @click.option("--exit-code", is_flag=True, help="Exit as 'mlstore verify' would.")
 @json_option
 @click.argument("revision", default="HEAD", metavar="[REV]", shell_complete=complete_revisions)
@@ -35,6 +36,7 @@ def command(
     history: bool,
     worktree: bool | None,
     jobs: int | None,
+    allow_load: bool,
     exit_code: bool,
     as_json: bool,
     revision: str,
@@ -43,7 +45,8 @@ def command(
 
     The page has the pipeline as a graph, every finding, what changed inside of artifacts (cells, columns with
     their distributions, parameters, arrays), what differs between environments, and what was not checked. It
-    is one file without scripts that loads nothing from anywhere. Nothing that is read for it is executed.
+    is one file without scripts that loads nothing from anywhere. Nothing that is read for it is executed
+    (but for a rule "predictions" with --allow-load).
 
     Exit status: 0 the page was written, whatever it says; with --exit-code that of 'mlstore verify'.
     """
@@ -63,6 +66,7 @@ def command(
             worktree=worktree,
             jobs=jobs,
             progress=progress,
+            allow_load=allow_load,
         )
     report.against = against
     deliver(session, wanted, report, lambda: None, against=golden)

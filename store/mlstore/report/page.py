@@ -48,7 +48,7 @@ def render_page(dossier: Dossier) -> str:
         f'<main class="wrap">{main}</main>'
         f'<footer class="wrap">Made by mlstore {text(outcome.version)} at '
         f'<time datetime="{text(outcome.time)}">{text(outcome.time)}</time>. '
-        "Nothing that was read for it was executed or deserialised.</footer></body></html>\n"
+        "This page runs no script and loads nothing.</footer></body></html>\n"
     )
 
 
