@@ -144,6 +144,14 @@ def test_github_gets_annotations_and_a_summary(changed, monkeypatch):
     assert len(tokens) == 2
 
 
+def test_a_summary_that_has_much_already_grows_no_further_than_it_may(changed, monkeypatch):
+    summary = changed.write("summary.md", b"x" * ((1 << 20) - 300))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    changed("verify", "--report", "github", status=1)
+    assert summary.stat().st_size <= 1 << 20
+    assert summary.read_text().endswith("Other formats of this report hold all of it.\n")
+
+
 def test_github_without_a_summary_file_is_fine(changed):
     assert obeyed(changed("verify", "--report", "github", status=1).lines) == ["error"]
 
