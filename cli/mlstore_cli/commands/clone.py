@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlstore._progress import format_size
 from mlstore_cli import output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import define, json_option
-from mlstore_cli.progress import format_size
 
 if TYPE_CHECKING:
     from mlstore.remote import Cloned

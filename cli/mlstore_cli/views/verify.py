@@ -57,7 +57,8 @@ def _headline(report: Report, style: Style) -> str:
     against = f" against {escape(report.against)}" if report.against else ""
     if report.ok:
         word = f"matches {escape(report.against)}" if report.against else "is verified"
-        return style.green("verified:") + f" {what} {word}"
+        partial = f" ({escape(report.partial)})" if report.partial else ""
+        return style.green("verified:") + f" {what} {word}{partial}"
     first = next(finding for finding in report.findings if finding.severity == "error")
     at = f" at '{escape(first.stage)}'" if first.stage else ""
     return style.red("not verified:") + f" {what}{against}: {report.verdict}{at}"
@@ -134,7 +135,7 @@ def _wrap(first: str, text: str, *, indent: int) -> list[str]:
 
 
 def _counts(checked: dict[str, int], *, quick: bool = False) -> str:
-    from mlstore_cli.progress import format_size
+    from mlstore._progress import format_size
 
     parts = [
         f"{checked[word]} {word if checked[word] != 1 else word.removesuffix('s')}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mlstore.compare import Difference, diff_values, first_difference, is_keyed, load_values, select
-from mlstore.errors import MlstoreError
+from mlstore.errors import MlstoreError, ObjectNotFound
 from mlstore.hashing import ObjectId
 from mlstore.model import TreeEntry
 from mlstore.repository import Repository, find_entry
+from mlstore.worktree.proven import read_blob
 
 _SHOWN = 8
 _KEYED_LIMIT = 16 << 20
@@ -42,15 +43,22 @@ def explain_entries(
     """Say how two stored files differ, as short lines."""
     try:
         if _is_readable_by_key(old, new):
-            lines = explain_values(
-                old_repo.objects.read(old.id), new_repo.objects.read(new.id), old.name, key
-            )
+            lines = explain_values(read_blob(old_repo, old), read_blob(new_repo, new), old.name, key)
             if lines or key:
                 return lines
         found = first_difference(old_repo.objects.stream(old.id), new_repo.objects.stream(new.id))
+    except ObjectNotFound:
+        return unexplained(old_repo, new_repo)
     except MlstoreError:
         return ()
     return explain_difference(found, old.size, new.size)
+
+
+def unexplained(*repos: Repository) -> tuple[str, ...]:
+    """Say why there is no explanation, where a store was cloned without blobs."""
+    if all(repo.filter is None for repo in repos):
+        return ()
+    return ("what differs inside cannot be told: its recorded bytes are not here",)
 
 
 def _is_readable_by_key(old: TreeEntry, new: TreeEntry) -> bool:

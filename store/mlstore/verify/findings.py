@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from mlstore.verify.sampling import Coverage
+
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Category: TypeAlias = Literal["corrupt", "missing", "untrusted", "differs"]
 
@@ -74,7 +76,10 @@ class StageVerdict:
 
 @dataclass(slots=True)
 class Report:
-    """The outcome of one verification. ``skipped`` says what was not looked at, and why."""
+    """The outcome of one verification. ``skipped`` says what was not looked at, and why.
+
+    ``coverage`` says how much of the content was hashed.
+    """
 
     rev: str
     commit: str | None
@@ -83,6 +88,7 @@ class Report:
     stages: list[StageVerdict] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    coverage: Coverage = field(default_factory=Coverage)
 
     @property
     def ok(self) -> bool:
@@ -95,6 +101,20 @@ class Report:
         if self.ok:
             return "match" if self.against is not None else "verified"
         return next(finding.kind for finding in self.findings if finding.severity == "error")
+
+    @property
+    def partial(self) -> str | None:
+        """What the verdict leaves open, in a few words: None where every blob was hashed."""
+        return self.coverage.partial
+
+    @property
+    def passes(self) -> bool:
+        """Whether a gate may open: nothing is wrong, and no content was passed over.
+
+        Blobs that a clone is without are no obstacle where the files of the worktree were hashed.
+        """
+        proved = not self.coverage.absent or "files" in self.checked
+        return self.ok and not self.coverage.left and proved
 
     @property
     def category(self) -> Category | None:
@@ -126,4 +146,6 @@ class Report:
             "stages": [asdict(row) for row in self.stages],
             "checked": self.checked,
             "skipped": self.skipped,
+            "partial": self.partial,
+            "coverage": asdict(self.coverage),
         }

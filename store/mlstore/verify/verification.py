@@ -9,19 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlstore._progress import Progress
+from mlstore._progress import Progress, format_size
 from mlstore.errors import CorruptError, NotFoundError, RefNotFound, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.history import Chain, read_chain, resolve_commit
 from mlstore.lockfile import LOCK_NAME, Pin
-from mlstore.repository import STORE_NAME, Repository, read_snapshot
+from mlstore.repository import STORE_NAME, Repository, find_entry, read_snapshot
 from mlstore.verify.against import Side, compare_chains, files_outside
-from mlstore.verify.blocks import check_chain
+from mlstore.verify.blocks import check_chain, stated_size, undecided
 from mlstore.verify.content import check_blobs
 from mlstore.verify.findings import Finding, Report, StageVerdict
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.owners import name_owners
 from mlstore.verify.pins import check_pins, read_lock
+from mlstore.verify.sampling import Selection
 from mlstore.verify.worktree import check_worktree
 
 
@@ -33,6 +34,8 @@ class _Options:
     pins: bool
     jobs: int | None
     progress: Progress | None
+    dataless: bool = False
+    selection: Selection | None = None
 
 
 def verify(
@@ -43,6 +46,8 @@ def verify(
     history: bool = False,
     worktree: bool | None = None,
     pins: bool = True,
+    dataless: bool = False,
+    selection: Selection | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -50,12 +55,16 @@ def verify(
 
     *against* is a revision to compare with, the folder of another repository (``DIR`` or ``DIR@REV``),
     or the name of a pin in ``mlstore.lock``. *history* hashes the blobs of all ancestors too. *worktree*
-    None checks the worktree when *rev* is what is checked out. *jobs* None uses all cores.
+    None checks the worktree when *rev* is what is checked out. *dataless* judges by commits, trees and the
+    files of the worktree, and reads no blob; *selection* reads a part of them. *jobs* None uses all cores.
 
     Raises ``RefNotFound`` and its like for a revision that names nothing, ``UsageError`` when the two
     repositories have different object formats; damage becomes findings.
     """
-    return _Verification(repo, rev, _Options(against, history, worktree, pins, jobs, progress)).run()
+    if dataless and selection is not None:
+        raise UsageError("without reading blobs there is nothing to take a sample of")
+    options = _Options(against, history, worktree, pins, jobs, progress, dataless, selection)
+    return _Verification(repo.without_blobs() if dataless else repo, rev, options).run()
 
 
 class _Verification:
@@ -67,6 +76,7 @@ class _Verification:
         self._inspection = Inspection(repo)
         self._chain: Chain | None = None
         self._stale: frozenset[str] = frozenset()
+        self._unseen: tuple[str, ...] = ()
 
     def run(self) -> Report:
         report, options = self._report, self._options
@@ -88,6 +98,7 @@ class _Verification:
                 )
                 for block in self._chain.blocks
             ]
+        self._say_what_was_skipped()
         name_owners(self._inspection)
         report.findings = [*self._inspection.findings, *report.findings]
         report.skipped["signatures"] = "this version does not check signatures"
@@ -110,19 +121,47 @@ class _Verification:
             inspection.walk_tree(commit.tree, commit_id, blobs=blobs)
         for block in chain.blocks if chain else ():
             for path, object_id in block.stage.outputs.items():
-                inspection.need_blob(object_id, block.id, path)
+                size = None if object_id in inspection.blobs else stated_size(self._repo, block, path)
+                inspection.need_blob(object_id, block.id, path, size=size)
         for commit_id, commit in inspection.commits.items():
             needed = commit.stage is not None and (self._options.history or commit_id in whole)
             if needed and commit.stage is not None and commit.stage.environment is not None:
                 inspection.need_blob(
                     commit.stage.environment, commit_id, f"environment of stage {commit.stage.name}"
                 )
-        blobs_checked, size = check_blobs(
-            self._repo, inspection, jobs=self._options.jobs, progress=self._options.progress
+                inspection.records.add(commit.stage.environment)
+        found = report.coverage = check_blobs(
+            self._repo,
+            inspection,
+            selection=self._options.selection,
+            dataless=self._options.dataless,
+            jobs=self._options.jobs,
+            progress=self._options.progress,
         )
-        report.checked |= {"trees": len(inspection.trees), "blobs": blobs_checked, "bytes": size}
+        looked_at = found.blobs - found.absent - found.left
+        report.checked |= {"trees": len(inspection.trees), "blobs": looked_at, "bytes": found.hashed_bytes}
         if not self._options.history:
             report.skipped["history"] = "blobs of earlier commits only; see --history"
+
+    def _say_what_was_skipped(self) -> None:
+        """Say of every blob that was needed and not hashed why, and how much that is."""
+        report, options = self._report, self._options
+        found = report.coverage
+        if found.absent:
+            instead = (
+                "worktree files were hashed instead" if "files" in report.checked else "nothing else was"
+            )
+            why = "were not read" if options.dataless else "are not in this store"
+            size = format_size(found.absent_bytes)
+            report.skipped["content"] = f"{count(found.absent, 'blob')}, {size} {why}; {instead}"
+        if found.left and options.selection is not None:
+            size = f"{format_size(found.left_bytes)} of {format_size(found.bytes)}"
+            again = f"'{options.selection.options}' takes the same order"
+            report.skipped["sample"] = f"{found.left} of {count(found.blobs, 'blob')}, {size}; {again}"
+        if self._unseen:
+            names = ", ".join(f"'{selector}'" for selector in self._unseen[:3])
+            more = f" and {len(self._unseen) - 3} more" if self._unseen[3:] else ""
+            report.skipped["keys"] = f"{names}{more}: the files that they are in are not here"
 
     def _read_chain(self) -> Chain | None:
         try:
@@ -136,7 +175,7 @@ class _Verification:
         if self._chain is None or commit is None:
             return
         result = check_chain(self._repo, self._chain, commit.tree)
-        self._stale = result.stale
+        self._stale, self._unseen = result.stale, result.unseen
         self._report.findings += result.findings
         self._report.checked["stages"] = len(self._chain)
 
@@ -190,7 +229,10 @@ class _Verification:
         golden = find_golden(self._repo, text)
         if isinstance(golden, Pin):
             self._compare_with_pin(golden)
+            report.findings += self._undecided_keys(None)
             return
+        if self._options.dataless:
+            golden = golden[0].without_blobs(), golden[1]
         try:
             golden_side = Side(golden[0], golden[1], read_chain(*golden))
             if self._chain is None:
@@ -199,6 +241,7 @@ class _Verification:
             result = compare_chains(golden_side, current, self._stale)
             report.stages = result.stages
             report.findings += result.findings
+            report.findings += self._undecided_keys(golden_side)
             if golden_side.chain.blocks:
                 report.findings += files_outside(golden_side, current)
         except CorruptError as exc:
@@ -207,6 +250,19 @@ class _Verification:
                 report.findings.append(
                     Finding("corrupt-object", f"'{text}' cannot be read: {exc.message}", hint=exc.hint)
                 )
+
+    def _undecided_keys(self, golden: Side | None) -> list[Finding]:
+        """A key that nobody could look at is as its block claims only where the whole file is golden's."""
+        commit = self._inspection.commits.get(self._commit)
+        if commit is None:
+            return []
+        findings = []
+        for path in sorted({selector.partition("#")[0] for selector in self._unseen}):
+            ours = find_entry(self._repo.objects, commit.tree, path)
+            theirs = find_entry(golden.repo.objects, golden.tree, path) if golden is not None else None
+            if ours is None or theirs is None or ours.id != theirs.id:
+                findings.append(undecided(self._commit, path, ours, theirs))
+        return findings
 
     def _compare_with_pin(self, pin: Pin) -> None:
         """The golden commit is not in this store: its lineages in the lock still decide."""
@@ -232,6 +288,11 @@ class _Verification:
                         hint="bring the golden commit into this store to see what differs",
                     )
                 )
+
+
+def count(number: int, word: str) -> str:
+    """Give *number* with *word*, in the plural where it is one."""
+    return f"{number} {word}{'s' if number != 1 else ''}"
 
 
 def _lineage_verdict(found: ObjectId | None, wanted: ObjectId | None) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from mlstore._progress import Progress, expect
 from mlstore.compare import first_difference
-from mlstore.errors import MlstoreError
+from mlstore.errors import MlstoreError, ObjectNotFound
 from mlstore.hashing import ObjectId, read_chunks
 from mlstore.history import Chain
 from mlstore.model import TreeEntry
 from mlstore.repository import Repository, Snapshot, compare_entries
 from mlstore.verify.blocks import key_id
 from mlstore.verify.content import in_parallel
-from mlstore.verify.explain import explain_difference, explain_values
+from mlstore.verify.explain import explain_difference, explain_values, unexplained
 from mlstore.verify.findings import Finding
 from mlstore.worktree import ContentCache, open_file, read_file
 
@@ -164,6 +164,8 @@ def _explain(repo: Repository, wanted: TreeEntry, actual: TreeEntry) -> tuple[st
             if lines:
                 return lines
         found = first_difference(repo.objects.stream(wanted.id), _worktree_chunks(repo, wanted.name))
+    except ObjectNotFound:
+        return unexplained(repo)
     except MlstoreError:
         return ()
     return explain_difference(found, wanted.size, actual.size)
