@@ -34,11 +34,11 @@ def format_report(report: Report, style: Style, *, verbose: bool = False) -> lis
 
 def format_refusal(report: Report, against: str, style: Style) -> list[str]:
     """Return what stands between production and a pipeline: the verdict and the first cause."""
-    first = next(finding for finding in report.findings if finding.severity == "error")
+    first = next((finding for finding in report.findings if finding.severity == "error"), None)
     return [
         _headline(report, style),
         "",
-        *format_finding(first, style),
+        *(format_finding(first, style) if first else [f"but {escape(report.why)}"]),
         "",
         style.dim(f"'mlstore verify --against {escape(against)}' tells all of it"),
     ]

@@ -27,7 +27,7 @@ class Filter(NamedTuple):
         number = text.removeprefix(_PREFIX).lower()
         unit = _UNITS.get(number[-1:], 1)
         digits = number if unit == 1 else number[:-1]
-        if text.startswith(_PREFIX) and digits.isascii() and digits.isdigit() and len(digits) <= 15:
+        if text.startswith(_PREFIX) and digits.isascii() and digits.isdigit() and len(digits) <= 18:
             return cls(int(digits) * unit)
         raise UsageError(
             f"'{text}' is not a filter",

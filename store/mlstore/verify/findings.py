@@ -116,6 +116,22 @@ class Report:
         proved = not self.coverage.absent or "files" in self.checked
         return self.ok and not self.coverage.left and proved
 
+    def opens(self, mode: str) -> bool:
+        """Whether a gate opens in *mode*: ``warn`` lets through what differs.
+
+        Never what is damaged, missing or not trusted, nor a moved pin: then nobody knows what golden is.
+        """
+        moved = any(finding.kind == "moved-pin" for finding in self.findings)
+        return self.passes or (mode == "warn" and self.category == "differs" and not moved)
+
+    @property
+    def why(self) -> str:
+        """The first cause in one line, or what was not looked at."""
+        first = next((finding for finding in self.findings if finding.severity == "error"), None)
+        if first is None:
+            return f"not all of it was looked at ({self.partial})" if self.partial else self.verdict
+        return first.message + (f" ({first.cause})" if first.cause else "")
+
     @property
     def category(self) -> Category | None:
         """The gravest category among the errors, None when there is none."""

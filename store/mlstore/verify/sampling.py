@@ -122,7 +122,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many blobs were needed, hashed, not to be had (``absent``) and passed over (``left``), and in bytes.
+    """How many blobs were needed, hashed, not to be had (``absent``), passed over (``left``), and in bytes.
 
     A size that no tree states counts as nothing.
     """
