@@ -36,7 +36,7 @@ def test_a_filter_is_read_as_git_reads_it(text: str, limit: int) -> None:
         "blob:limit=k",
         "blob:limit=-1",
         "blob:limit=1t",
-        "blob:limit=٣",
+        "blob:limit=\u0663",
     ],
 )
 def test_what_is_no_filter_is_refused(text: str) -> None:
