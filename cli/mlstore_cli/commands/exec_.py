@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--mode",
     type=click.Choice(["enforce", "warn"]),
-    help="With warn say what differs and start CMD all the same (default: the setting exec.mode, or enforce).",
+    help="With warn say what differs and start CMD all the same (default: the setting exec.mode).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the verdict to stderr as one JSON object.")
 @click.option("--verdict", metavar="FILE", help="Write the verdict to FILE as one JSON object.")
