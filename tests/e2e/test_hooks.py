@@ -303,7 +303,7 @@ def test_nothing_changed_loads_little(project: Project) -> None:
     )
     modules = done.stdout.split()
     assert not {"numpy", "pandas", "sklearn", "joblib", "rich", "yaml"}.intersection(modules)
-    assert len(modules) <= 290
+    assert len(modules) <= 230
 
 
 # --- the pre-commit framework ---

@@ -7,7 +7,7 @@ are looked at again. Whoever damages or forges a blob cannot know whether it wil
 from __future__ import annotations
 
 import math
-import secrets
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -92,7 +92,7 @@ def parse_duration(text: str) -> float:
 
 
 def _new_seed() -> str:
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 @dataclass(frozen=True, slots=True)
