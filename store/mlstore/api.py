@@ -1,4 +1,13 @@
-"""A repository as the scoring job sees it."""
+"""The library for the scoring job: bytes are used only when they are exactly those of the golden pipeline.
+
+::
+
+    import mlstore
+
+    store = mlstore.open(".")
+    model = store.load("model.joblib", at="golden")      # hashed first, then deserialised from those bytes
+    store.verify(against="golden").ok
+"""
 
 from __future__ import annotations
 
@@ -8,14 +17,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from mlstore.api.loaders import loader_for, read_table
-from mlstore.api.verdict import ArtifactVerdict, Mode, OnVerdict, parse_mode, warn
 from mlstore.compare import first_difference
 from mlstore.errors import NotVerified, ObjectNotFound, PathNotFound
 from mlstore.hashing import ObjectId
 from mlstore.history import resolve_commit
 from mlstore.lockfile import LOCK_NAME
 from mlstore.model import TreeEntry
+from mlstore.production import ArtifactVerdict, Mode, OnVerdict, loader_for, parse_mode, read_table, warn
 from mlstore.repository import Repository, find_entry
 from mlstore.verify.pins import read_lock
 from mlstore.worktree import read_file
