@@ -202,6 +202,7 @@ class Store:
         *,
         against: str | None = None,
         history: bool = False,
+        allow_load: bool = False,
         dataless: bool = False,
         selection: Selection | None = None,
     ) -> Report:
@@ -209,7 +210,13 @@ class Store:
         from mlstore.verify import verify
 
         return verify(
-            self._repo, rev, against=against, history=history, dataless=dataless, selection=selection
+            self._repo,
+            rev,
+            against=against,
+            history=history,
+            allow_load=allow_load,
+            dataless=dataless,
+            selection=selection,
         )
 
     def require(
@@ -222,8 +229,9 @@ class Store:
     ) -> Report:
         """Verify *rev* against a golden pipeline; raises ``NotVerified`` unless everything matches.
 
-        In *mode* ``warn`` a pipeline that differs is let through with a warning; one that is damaged, or of
-        which something is missing, is not.
+        What golden's own rules call equivalent matches; ``load`` goes by bytes all the same. In *mode*
+        ``warn`` a pipeline that differs is let through with a warning; one that is damaged, or of which
+        something is missing, is not.
         """
         chosen = self._mode if mode is None else parse_mode(mode)
         report = self.verify(rev, against=against)

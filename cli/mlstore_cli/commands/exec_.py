@@ -14,7 +14,7 @@ import click
 from mlstore.errors import CannotRun, PathNotFound
 from mlstore_cli import errors, output
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import complete_revisions, define
+from mlstore_cli.options import allow_load_option, complete_revisions, define
 
 if TYPE_CHECKING:
     from mlstore.verify import Report
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the verdict to stderr as one JSON object.")
 @click.option("--verdict", metavar="FILE", help="Write the verdict to FILE as one JSON object.")
+@allow_load_option
 @pass_session
 def command(
     session: Session,
     against: str,
+    allow_load: bool,
     mode: str | None,
     as_json: bool,
     verdict: str | None,
@@ -48,8 +50,9 @@ def command(
     """Verify, then run a command.
 
     'mlstore exec --against golden -- CMD ARG...' runs CMD only when HEAD and the worktree are exactly the
-    golden pipeline; the exit status is then CMD's own. Otherwise CMD is not started, the report goes to
-    stderr, and the exit status is that of 'mlstore verify'.
+    golden pipeline, or equivalent to it by golden's own rules ([gate] in mlstore.toml); the exit status is
+    then CMD's own. Otherwise CMD is not started, the report goes to stderr, and the exit status is that of
+    'mlstore verify'.
 
     With --mode warn CMD is started when something differs too; not when the store is damaged, something is
     missing, or a signature is not trusted. stdout is CMD's alone: the verdict goes elsewhere.
@@ -65,6 +68,7 @@ def command(
             against=session.golden_argument(against),
             worktree=True,
             progress=progress,
+            allow_load=allow_load,
         )
     report.against = against
     opens = report.opens(mode)

@@ -9,7 +9,7 @@ import click
 from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import complete_revisions, define, json_option
+from mlstore_cli.options import allow_load_option, complete_revisions, define, json_option
 
 if TYPE_CHECKING:
     from mlstore.verify import Selection
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 @click.option("--time-budget", metavar="TIME", help="Hash blobs for so long (60s, 2m), in random order.")
 @click.option("--seed", metavar="SEED", help="The random order that an earlier run told.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
-@click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked.")
+@allow_load_option
+@click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked, and the rules in force.")
 @json_option
 @click.argument("revision", default="HEAD", metavar="[REV]", shell_complete=complete_revisions)
 @pass_session
@@ -52,6 +53,7 @@ def command(
     time_budget: str | None,
     seed: str | None,
     jobs: int | None,
+    allow_load: bool,
     verbose: bool,
     as_json: bool,
     revision: str,
@@ -61,12 +63,15 @@ def command(
     Checks, and goes on past every finding: the history (ids, parents, heights), the content of every object
     of REV, each stage's lineage and inputs, the files of the worktree, the pins of mlstore.lock, and with
     --against the chain of another commit. Nothing is trusted but hashes, and nothing that is read is
-    executed.
+    executed (but for a rule "predictions" with --allow-load).
 
     --dataless, --sample and --time-budget look at less of the stored content and say at how much; the files
     of the worktree are always hashed. In a clone without blobs only those are.
 
-    Exit status: 0 verified, 1 it differs, 3 something is corrupt, 4 something is missing.
+    What differs is judged by the rules in [gate] of golden's own mlstore.toml; without any, only the same
+    bytes count.
+
+    Exit status: 0 verified or equivalent, 1 it differs, 3 something is corrupt, 4 something is missing.
     """
     from mlstore.verify import verify
     from mlstore_cli.views.verify import format_report
@@ -83,6 +88,7 @@ def command(
             selection=_selection(sample, time_budget, seed),
             jobs=jobs,
             progress=progress,
+            allow_load=allow_load,
         )
     report.against = against
     if as_json:

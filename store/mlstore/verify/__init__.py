@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from mlstore._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from mlstore.verify.coverage import Coverage
     from mlstore.verify.findings import Finding, Report, StageVerdict
     from mlstore.verify.golden import pin_golden
-    from mlstore.verify.sampling import Coverage, Sample, Selection, parse_duration, parse_sample
+    from mlstore.verify.sampling import Sample, Selection, parse_duration, parse_sample
     from mlstore.verify.storecheck import FsckReport, fsck
     from mlstore.verify.verification import verify
 
@@ -34,7 +35,7 @@ __getattr__ = lazy_names(
         "Finding": "mlstore.verify.findings",
         "FsckReport": "mlstore.verify.storecheck",
         "Report": "mlstore.verify.findings",
-        "Coverage": "mlstore.verify.sampling",
+        "Coverage": "mlstore.verify.coverage",
         "Sample": "mlstore.verify.sampling",
         "Selection": "mlstore.verify.sampling",
         "parse_duration": "mlstore.verify.sampling",

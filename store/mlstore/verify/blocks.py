@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlstore.compare import load_values, select, value_id
@@ -59,18 +60,33 @@ def stated_size(repo: Repository, block: Block, path: str) -> int | None:
     return None if entry is None or entry.kind == "tree" else entry.size
 
 
-def undecided(commit: ObjectId, path: str, ours: TreeEntry | None, theirs: TreeEntry | None) -> Finding:
-    """Give the finding for a file that is not golden's, and of which nobody can see the keys that count."""
-    return Finding(
-        "undecided",
-        f"'{path}' is not that of golden, and whether the keys that count agree cannot be told",
-        commit=commit,
-        path=path,
-        expected=theirs.id if theirs else None,
-        actual=ours.id if ours else None,
-        cause="its content is not in this store, and not in the worktree",
-        hint="verify where the content is, without --dataless",
-    )
+def undecided_keys(
+    repo: Repository, commit: ObjectId, unseen: Iterable[str], golden: tuple[Repository, ObjectId] | None
+) -> list[Finding]:
+    """Give a finding for each file of *commit* with a key that nobody could look at, unless it is golden's.
+
+    *golden* is a repository and a tree in it. What a block claims of such a key proves nothing.
+    """
+    tree = repo.objects.read_commit(commit).tree
+    findings = []
+    for path in sorted({selector.partition("#")[0] for selector in unseen}):
+        ours = find_entry(repo.objects, tree, path)
+        theirs = find_entry(golden[0].objects, golden[1], path) if golden is not None else None
+        if ours is not None and theirs is not None and ours.id == theirs.id:
+            continue
+        findings.append(
+            Finding(
+                "undecided",
+                f"'{path}' is not that of golden, and whether the keys that count agree cannot be told",
+                commit=commit,
+                path=path,
+                expected=theirs.id if theirs else None,
+                actual=ours.id if ours else None,
+                cause="its content is not in this store, and not in the worktree",
+                hint="verify where the content is, without --dataless",
+            )
+        )
+    return findings
 
 
 # a block and its own snapshot

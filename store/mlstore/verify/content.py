@@ -12,8 +12,9 @@ from mlstore.hashing import ObjectId
 from mlstore.objects.audit import Audit
 from mlstore.objects.workers import in_order
 from mlstore.repository import Repository
+from mlstore.verify.coverage import Coverage
 from mlstore.verify.inspection import Inspection
-from mlstore.verify.sampling import Coverage, Selection
+from mlstore.verify.sampling import Selection
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from mlstore.verify.sampling import Coverage
+from mlstore.verify.coverage import Coverage
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Category: TypeAlias = Literal["corrupt", "missing", "untrusted", "differs"]
@@ -78,6 +78,7 @@ class StageVerdict:
 class Report:
     """The outcome of one verification. ``skipped`` says what was not looked at, and why.
 
+    ``policy`` holds the rules of the gate that judged, where they come from, and which of them were used.
     ``coverage`` says how much of the content was hashed.
     """
 
@@ -88,6 +89,7 @@ class Report:
     stages: list[StageVerdict] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    policy: dict[str, Any] | None = None
     coverage: Coverage = field(default_factory=Coverage)
 
     @property
@@ -97,8 +99,13 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """``verified`` or (compared with a golden pipeline) ``match``; else the kind of the first cause."""
+        """``verified`` or (compared with a golden pipeline) ``match``; else the kind of the first cause.
+
+        ``equivalent`` where something is not the same and counts as equal under a rule.
+        """
         if self.ok:
+            if any(finding.kind == "equivalent" for finding in self.findings):
+                return "equivalent"
             return "match" if self.against is not None else "verified"
         return next(finding.kind for finding in self.findings if finding.severity == "error")
 
@@ -162,6 +169,7 @@ class Report:
             "stages": [asdict(row) for row in self.stages],
             "checked": self.checked,
             "skipped": self.skipped,
+            "policy": self.policy,
             "partial": self.partial,
             "coverage": asdict(self.coverage),
         }

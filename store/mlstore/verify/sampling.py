@@ -118,31 +118,3 @@ class Selection:
         """The options that look at the same blobs again."""
         words = [] if self.sample is None else [f"--sample {self.sample}"]
         return " ".join([*words, f"--seed {self.seed}"])
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How many blobs were needed, hashed, not to be had (``absent``), passed over (``left``), and in bytes.
-
-    A size that no tree states counts as nothing.
-    """
-
-    blobs: int = 0
-    bytes: int = 0
-    hashed: int = 0
-    hashed_bytes: int = 0
-    absent: int = 0
-    absent_bytes: int = 0
-    left: int = 0
-    left_bytes: int = 0
-    sample: str | None = None
-    budget: float | None = None
-    seed: str | None = None
-
-    @property
-    def partial(self) -> str | None:
-        """What a verdict has to say beside itself, None where every blob was hashed."""
-        if self.left:
-            share = 100 * self.hashed / self.blobs
-            return f"sampled: {self.hashed} of {self.blobs} blobs, {share:.1f}%"
-        return f"dataless: {self.hashed} of {self.blobs} blobs hashed" if self.absent else None

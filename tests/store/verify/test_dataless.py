@@ -23,7 +23,10 @@ from mlstore.verify import Report, Selection, fsck, pin_golden, verify
 from mlstore.worktree import add_paths
 
 NONE = Filter(0)
-MANIFEST = '[stages.generate]\ncommand = "x"\n[stages.clean]\ncommand = "x"\n[stages.train]\ncommand = "x"\n'
+MANIFEST = "".join(
+    f'[stages.{name}]\ncommand = "x"\noutputs = ["{path}"]\n'
+    for name, path in (("generate", "data/raw.csv"), ("clean", "data/clean.csv"), ("train", "model.joblib"))
+)
 
 
 def with_environment(pipeline: Pipeline) -> None:
