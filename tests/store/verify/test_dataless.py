@@ -333,3 +333,25 @@ def test_a_report_with_anything_passed_over_opens_no_gate() -> None:
     assert not report.passes
     assert not report.opens("enforce")
     assert not report.opens("warn")
+
+
+# --- golden's rules ---
+
+RULES = MANIFEST + '[[gate.rules]]\npath = "data/clean.csv"\nequal = "content"\n'
+
+
+def test_a_rule_that_needs_the_content_is_undecided_without_it(golden: Pipeline, tmp_path: Path) -> None:
+    golden.write("mlstore.toml", RULES)
+    add_paths(golden.repo, ["mlstore.toml"])
+    golden.commit("a rule")
+    pin_golden(golden.repo, tagger=ADA, time=commit_time(9), force=True)
+    thin = thin_clone(golden, tmp_path / "thin")
+    for pipeline in (golden, thin):
+        pipeline.write("data/clean.csv", "a\r\n1\r\n")  # the same rows under other line ends
+    full = verify(golden.repo, against="golden")
+    assert full.ok
+    assert full.verdict == "equivalent"
+    for report in (verify(thin.repo, against="golden"), verify(golden.repo, against="golden", dataless=True)):
+        assert kinds(report) == ["modified"], report.to_dict()
+        assert not report.passes
+    assert verify(thin.repo, against="golden").policy["source"] == "commit"  # type: ignore[index]
