@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -14,11 +11,9 @@ from mlstore_cli import errors, output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.live import Live
 from mlstore_cli.options import define, json_option
+from mlstore_cli.signals import ending_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
     from mlstore.errors import MlstoreError
     from mlstore.manifest import StageSpec
     from mlstore.pipeline import Listener, RunReport, StageOutcome
@@ -87,7 +82,7 @@ def _run(
         jobs=jobs,
         listener=screen.listener(),
     )
-    with _ending_on_signals():
+    with ending_on_signals():
         report = run(session.repo, request)
     if as_json:
         output.emit_json("run/1", view.report_to_json(report))
@@ -152,23 +147,3 @@ class _Screen:
                 output.write_note(line)
         if error.hint:
             self._session.hint(error.hint)
-
-
-@contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: with no command left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    wanted = (signal.SIGTERM, signal.SIGHUP)
-    # What is ignored stays ignored: nohup means it.
-    before = {n: signal.signal(n, end) for n in wanted if signal.getsignal(n) is not signal.SIG_IGN}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

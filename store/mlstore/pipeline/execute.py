@@ -13,7 +13,7 @@ from mlstore.hashing import ObjectId
 from mlstore.manifest import MANIFEST_NAME, StageSpec
 from mlstore.model import TreeEntry
 from mlstore.objects import ObjectWriter
-from mlstore.pipeline.command import Commands, Completed, Output
+from mlstore.pipeline.command import Commands, Completed, Output, signal_name
 from mlstore.pipeline.environment import EnvironmentProbe
 from mlstore.pipeline.graph import StageGraph
 from mlstore.pipeline.inputs import ResolvedInputs, find_outputs, is_bytecode, resolve_inputs
@@ -123,7 +123,7 @@ class _Verdict:
 
     def fail_status(self) -> NoReturn:
         status = self.done.status
-        how = f"ended with status {status}" if status > 0 else f"was killed by {_signal_name(-status)}"
+        how = f"ended with status {status}" if status > 0 else f"was killed by {signal_name(-status)}"
         self._fail(f"stage '{self.stage.name}' failed: its command {how}")
 
     def require_same(self, before: ResolvedInputs, cache: ContentCache) -> ResolvedInputs:
@@ -229,12 +229,3 @@ def _listed(paths: list[str]) -> str:
     if len(paths) > _SHOWN:
         names += f" and {len(paths) - _SHOWN} more"
     return f"{names} {'was' if len(paths) == 1 else 'were'}"
-
-
-def _signal_name(number: int) -> str:
-    import signal
-
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"
