@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mlstore._lazy import LazyPattern
 from mlstore_cli.output import Style, escape, quote
 from mlstore_cli.views.commits import short
 from mlstore_cli.views.pipeline import format_duration, tail_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _DETAILS: Final = 10
 _CHANGES: Final = 20
+_DROPPED: Final = LazyPattern(r"[A-Z][A-Z0-9_]* removed: ")
 
 
 def format_start(block: Block, number: int, style: Style) -> list[str]:
@@ -89,6 +91,8 @@ def _format_environment(result: StageResult, style: Style) -> Iterator[str]:
         yield from (f"    {escape(line)}" for line in result.changes[:_CHANGES])
         if len(result.changes) > _CHANGES:
             yield f"    and {len(result.changes) - _CHANGES} more; --json has them"
+        if any(_DROPPED.match(line) for line in result.changes):
+            yield f"  {style.cyan('hint:')} 'env' in mlstore.toml passes variables on"
 
 
 def format_end(found: Reproduction, style: Style) -> list[str]:
@@ -100,4 +104,7 @@ def format_end(found: Reproduction, style: Style) -> list[str]:
         text = style.green(f"{found.verdict}: {what}")
     else:
         text = style.red(f"not reproduced: {total - good} of {what}")
-    return [f"{text} at {escape(found.rev)} ({short(found.commit)})"]
+    lines = [f"{text} at {escape(found.rev)} ({short(found.commit)})"]
+    if found.policy.note:
+        lines.append(f"judged by bytes: {escape(found.policy.note)}")
+    return lines

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlstore.errors import RefNotFound, UsageError
+from mlstore.gate import Policy, read_policy
 from mlstore.hashing import ObjectId
 from mlstore.history import Block, Chain, add_notes, read_chain, resolve_commit
 from mlstore.model import Note, Person
@@ -76,12 +77,15 @@ def reproduce(repo: Repository, request: ReproduceRequest) -> Reproduction:
     """
     commit = resolve_commit(repo, request.rev)
     chain = read_chain(repo, commit)
+    policy = read_policy(repo, commit)
+    manifest = readable_manifest(repo, repo.objects.read_commit(commit).tree)
     results = []
     for block in _chosen(chain, request):
-        result = _Stage(repo, block, request).reproduce()
+        declared = declared_variables(manifest, block.name)
+        result = _Stage(repo, block, request, policy, declared).reproduce()
         results.append(result)
         request.watcher.ended(result)
-    return Reproduction(request.rev, commit, tuple(results))
+    return Reproduction(request.rev, commit, tuple(results), policy)
 
 
 def _chosen(chain: Chain, request: ReproduceRequest) -> list[Block]:
@@ -101,13 +105,21 @@ def _chosen(chain: Chain, request: ReproduceRequest) -> list[Block]:
 class _Stage:
     """One block, run again as often as it takes."""
 
-    def __init__(self, repo: Repository, block: Block, request: ReproduceRequest) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        block: Block,
+        request: ReproduceRequest,
+        policy: Policy,
+        declared: tuple[str, ...],
+    ) -> None:
         self._repo = repo
         self._block = block
         self._request = request
         self._inputs = recorded_files(repo, block)
         self._manifest = readable_manifest(repo, block.commit.tree)
-        self._judge = Judge(repo, block)
+        self._declared = declared
+        self._judge = Judge(repo, block, policy)
         self._clean: CleanEnvironment | None = None
         self._environment: dict[str, Any] = {}
         self._runs: list[Rerun] = []
@@ -136,9 +148,7 @@ class _Stage:
         for entry in self._inputs.values():
             scratch.put(self._repo, entry)
         scratch.make_folders_for(block.stage.outputs)
-        clean = CleanEnvironment.make(
-            request.environ, declared_variables(self._manifest, block.name), scratch
-        )
+        clean = CleanEnvironment.make(request.environ, self._declared, scratch)
         if self._clean is None:
             self._clean = clean
             self._environment = current_environment(self._repo, block, clean.values)

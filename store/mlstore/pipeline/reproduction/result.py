@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from mlstore.compare import Comparison
+from mlstore.gate import Policy
 from mlstore.hashing import ObjectId
 from mlstore.history import Block
 
@@ -158,12 +159,12 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """All of it: the stages that were run again, in pipeline order."""
+    """All of it: the stages that were run again, in pipeline order, and the rules that judged them."""
 
     rev: str
     commit: ObjectId
     stages: tuple[StageResult, ...]
-    policy: dict[str, Any] | None = None
+    policy: Policy
 
     @property
     def ok(self) -> bool:
@@ -185,6 +186,6 @@ class Reproduction:
             "verdict": self.verdict,
             "rev": self.rev,
             "commit": self.commit,
-            "policy": self.policy,
+            "policy": self.policy.to_dict(),
             "stages": [stage.to_dict() for stage in self.stages],
         }
