@@ -115,6 +115,7 @@ def _outcome_to_json(outcome: StageOutcome) -> dict[str, Any]:
         "commit": outcome.commit,
         "lineage": outcome.lineage,
         "duration_ms": outcome.duration_ms,
+        "observed": None if outcome.seen is None else outcome.seen.to_dict(),
         "error": error,
         "warnings": list(outcome.warnings),
     }
