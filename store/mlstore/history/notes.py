@@ -70,6 +70,7 @@ class NoteBook:
 
     def __init__(self, repo: Repository, kind: str) -> None:
         self._repo = repo
+        self._kind = kind
         tip = repo.refs.read(NOTES + kind)
         self._tree = None if tip is None else repo.objects.read_commit(tip).tree
 
@@ -84,11 +85,11 @@ class NoteBook:
         if folder is None or folder.kind != "tree":
             return ()
         entries = self._repo.objects.read_tree(folder.id).entries
-        notes = [read_note(self._repo, commit, entry) for entry in entries]
+        notes = [read_note(self._repo, self._kind, commit, entry) for entry in entries]
         return tuple(sorted(notes, key=lambda note: note.time))
 
 
-def read_note(repo: Repository, commit: ObjectId, entry: TreeEntry) -> Note:
+def read_note(repo: Repository, kind: str, commit: ObjectId, entry: TreeEntry) -> Note:
     """Read the note that *entry* of the folder of *commit* names; raises as ``NoteBook.of`` does."""
     if entry.kind != "file" or entry.name.rpartition("/")[2] != entry.id or entry.size > NOTE_LIMIT:
         raise CorruptObject(f"note '{entry.name[:80]}' does not name itself", id=entry.id)
@@ -98,6 +99,10 @@ def read_note(repo: Repository, commit: ObjectId, entry: TreeEntry) -> Note:
         raise CorruptObject(f"note '{entry.id}' is {exc.message}", id=entry.id) from exc
     if note.commit != commit:
         raise CorruptObject(f"note '{entry.id}' is about another commit than its place says", id=entry.id)
+    if note.kind != kind:
+        raise CorruptObject(
+            f"note '{entry.id}' of kind '{note.kind}' is among those of '{kind}'", id=entry.id
+        )
     return note
 
 
