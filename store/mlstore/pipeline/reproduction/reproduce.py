@@ -258,6 +258,7 @@ def record_verdicts(repo: Repository, found: Reproduction, *, author: Person, ti
 def _note(result: StageResult, author: Person, time: str) -> Note:
     data: dict[str, Any] = {
         "changes": list(result.changes or ()),
+        "duration_ms": list(result.durations),
         "environment": result.environment or {},
         "outputs": {
             output.path: {
