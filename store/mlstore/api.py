@@ -149,14 +149,24 @@ class Store:
         """Give the table at *path* as a pandas data frame; *options* go to the pandas reader."""
         return _read_table(str(path), self.open(path, at=at), **options)
 
-    def verify(self, rev: str = "HEAD", *, against: str | None = None, history: bool = False) -> Report:
+    def verify(
+        self,
+        rev: str = "HEAD",
+        *,
+        against: str | None = None,
+        history: bool = False,
+        allow_load: bool = False,
+    ) -> Report:
         """Verify the pipeline at *rev*; see ``mlstore.verify.verify``. Differences do not raise."""
         from mlstore.verify import verify
 
-        return verify(self._repo, rev, against=against, history=history)
+        return verify(self._repo, rev, against=against, history=history, allow_load=allow_load)
 
     def require(self, rev: str = "HEAD", *, against: str = "golden") -> Report:
-        """Verify *rev* against a golden pipeline; raises ``NotVerified`` unless everything matches."""
+        """Verify *rev* against a golden pipeline; raises ``NotVerified`` unless everything matches.
+
+        What golden's own rules call equivalent matches; ``load`` goes by bytes all the same.
+        """
         report = self.verify(rev, against=against)
         if not report.ok:
             first = report.findings[0]

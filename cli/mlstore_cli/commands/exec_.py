@@ -12,7 +12,7 @@ import click
 from mlstore.errors import CannotRun, PathNotFound
 from mlstore_cli import errors, output
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import complete_revisions, define
+from mlstore_cli.options import allow_load_option, complete_revisions, define
 
 
 @define("exec", dashes=True)
@@ -24,12 +24,13 @@ from mlstore_cli.options import complete_revisions, define
     shell_complete=complete_revisions,
     help="The pipeline that production may run.",
 )
+@allow_load_option
 @pass_session
-def command(session: Session, against: str, after_dashes: tuple[str, ...] | None) -> int:
+def command(session: Session, against: str, allow_load: bool, after_dashes: tuple[str, ...] | None) -> int:
     """Verify, then run a command.
 
     'mlstore exec --against golden -- CMD ARG...' runs CMD only when HEAD and the worktree are exactly the
-    golden pipeline; the exit status is then CMD's own. Otherwise CMD is not started, the report goes to
+    golden pipeline, or equivalent to it by golden's own rules ([gate] in mlstore.toml); the exit status is then CMD's own. Otherwise CMD is not started, the report goes to
     stderr, and the exit status is that of 'mlstore verify'.
     """
     if not after_dashes:
@@ -43,6 +44,7 @@ def command(session: Session, against: str, after_dashes: tuple[str, ...] | None
             against=session.golden_argument(against),
             worktree=True,
             progress=progress,
+            allow_load=allow_load,
         )
     report.against = against
     if not report.ok:

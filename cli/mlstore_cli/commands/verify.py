@@ -7,7 +7,7 @@ import click
 from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import complete_revisions, define, json_option
+from mlstore_cli.options import allow_load_option, complete_revisions, define, json_option
 
 
 @define("verify")
@@ -23,7 +23,8 @@ from mlstore_cli.options import complete_revisions, define, json_option
     "--worktree/--no-worktree", default=None, help="Check the files too (default: when REV is checked out)."
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
-@click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked.")
+@allow_load_option
+@click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked, and the rules in force.")
 @json_option
 @click.argument("revision", default="HEAD", metavar="[REV]", shell_complete=complete_revisions)
 @pass_session
@@ -33,6 +34,7 @@ def command(
     history: bool,
     worktree: bool | None,
     jobs: int | None,
+    allow_load: bool,
     verbose: bool,
     as_json: bool,
     revision: str,
@@ -42,9 +44,12 @@ def command(
     Checks, and goes on past every finding: the history (ids, parents, heights), the content of every object
     of REV, each stage's lineage and inputs, the files of the worktree, the pins of mlstore.lock, and with
     --against the chain of another commit. Nothing is trusted but hashes, and nothing that is read is
-    executed.
+    executed (but for a rule "predictions" with --allow-load).
 
-    Exit status: 0 verified, 1 it differs, 3 something is corrupt, 4 something is missing.
+    What differs is judged by the rules in [gate] of golden's own mlstore.toml; without any, only the same bytes
+    count.
+
+    Exit status: 0 verified or equivalent, 1 it differs, 3 something is corrupt, 4 something is missing.
     """
     from mlstore.verify import verify
     from mlstore_cli.views.verify import format_report
@@ -59,6 +64,7 @@ def command(
             worktree=worktree,
             jobs=jobs,
             progress=progress,
+            allow_load=allow_load,
         )
     report.against = against
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlstore_cli.output import Style, escape
 from mlstore_cli.views.commits import short
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 78
 _MOST_FINDINGS: Final = 40
-_GOOD: Final = frozenset({"match", "ok"})
+_GOOD: Final = frozenset({"match", "ok", "equivalent"})
 _FOLLOWING: Final = frozenset({"changed-input", "rebuilt"})
+_TERMS: Final = ("rtol", "atol", "on", "key", "min", "max", "max_change")
 _COUNTED: Final = ("commits", "blobs", "objects", "files", "stages", "pins", "refs")
 # Here the changed keys say more than two ids of values do.
 _BY_KEY: Final = frozenset({"changed-input", "rebuilt", "stale", "unused-change"})
@@ -29,7 +30,36 @@ def format_report(report: Report, style: Style, *, verbose: bool = False) -> lis
         lines += ["", *_stage_table(report.stages, style, compared=report.against is not None)]
     lines += format_findings(report.findings, style)
     lines += ["", *_footer(report, style, verbose=verbose)]
+    if report.policy is not None and (verbose or report.policy["used"]):
+        lines += [style.dim(line) for line in _rules(report.policy)]
     return lines
+
+
+def _rules(policy: dict[str, Any]) -> list[str]:
+    """Say which rules judged, and where they come from."""
+    where = {
+        "commit": f"mlstore.toml at {short(policy['commit'])}" if policy["commit"] else "mlstore.toml",
+        "pinned": "mlstore.toml of the worktree, as pinned in mlstore.lock",
+        "worktree": "mlstore.toml of the worktree",
+        "default": "no rules: only the same bytes count",
+    }[policy["source"]]
+    lines = textwrap.wrap(f"rules of the gate: {where}", WIDTH)
+    if policy["source"] == "default":
+        return lines
+    for rule in [{"rule": "the default", **policy["default"]}, *policy["rules"]]:
+        said = [f"{name} {_plain(rule[name])}" for name in _TERMS if rule.get(name) not in (None, 0.0)]
+        used = policy["used"].get(rule["rule"])
+        text = f"{rule['rule']}: {escape(rule['path'])} {rule['equal']}" + (
+            f" ({', '.join(said)})" if said else ""
+        )
+        lines += _wrap("  ", text + (f", used {used} time{'s' * (used > 1)}" if used else ""), indent=4)
+    return lines
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return escape(", ".join(map(str, value)))
+    return f"{value:g}" if isinstance(value, float) else escape(str(value))
 
 
 def format_refusal(report: Report, against: str, style: Style) -> list[str]:
@@ -55,6 +85,9 @@ def _footer(report: Report, style: Style, *, verbose: bool) -> list[str]:
 def _headline(report: Report, style: Style) -> str:
     what = escape(report.rev) + (f" ({short(report.commit)})" if report.commit else "")
     against = f" against {escape(report.against)}" if report.against else ""
+    if report.ok and report.verdict == "equivalent":
+        word = f"is equivalent to {escape(report.against)}, not the same" if report.against else "is verified"
+        return style.green("verified:") + f" {what} {word}"
     if report.ok:
         word = f"matches {escape(report.against)}" if report.against else "is verified"
         return style.green("verified:") + f" {what} {word}"

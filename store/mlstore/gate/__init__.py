@@ -8,9 +8,10 @@ from mlstore._lazy import lazy_names
 
 if TYPE_CHECKING:
     from mlstore.gate.judgement import Judgement, Outcome, judge
-    from mlstore.gate.loading import Loading, Trust
-    from mlstore.gate.policy import Policy, read_policy
-    from mlstore.gate.strictness import Loosened, compare_policies
+    from mlstore.gate.loading import Loading, Trust, any_of, golden_files, made_here
+    from mlstore.gate.metric import judged_keys
+    from mlstore.gate.policy import Policy, bytes_only, read_policy
+    from mlstore.gate.strictness import Loosened, compare_policies, say
 
 __all__ = [
     "Judgement",
@@ -19,9 +20,15 @@ __all__ = [
     "Outcome",
     "Policy",
     "Trust",
+    "any_of",
+    "bytes_only",
     "compare_policies",
+    "golden_files",
     "judge",
+    "judged_keys",
+    "made_here",
     "read_policy",
+    "say",
 ]
 
 __getattr__ = lazy_names(
@@ -33,8 +40,14 @@ __getattr__ = lazy_names(
         "Outcome": "mlstore.gate.judgement",
         "Policy": "mlstore.gate.policy",
         "Trust": "mlstore.gate.loading",
+        "any_of": "mlstore.gate.loading",
+        "bytes_only": "mlstore.gate.policy",
         "compare_policies": "mlstore.gate.strictness",
+        "golden_files": "mlstore.gate.loading",
         "judge": "mlstore.gate.judgement",
+        "judged_keys": "mlstore.gate.metric",
+        "made_here": "mlstore.gate.loading",
         "read_policy": "mlstore.gate.policy",
+        "say": "mlstore.gate.strictness",
     },
 )

@@ -78,9 +78,9 @@ def read_policy(
         except NotFoundError:
             manifest = _same_file_in_worktree(repo, entry.id)
             if manifest is None:
-                return _bytes(repo.format, f"'{MANIFEST_NAME}' of {commit[:10]} is not in this store")
+                return bytes_only(repo.format, f"'{MANIFEST_NAME}' of {commit[:10]} is not in this store")
         except ConfigError as exc:
-            return _bytes(repo.format, f"the rules of {commit[:10]} cannot be used: {exc.message}")
+            return bytes_only(repo.format, f"the rules of {commit[:10]} cannot be used: {exc.message}")
         return _policy(repo.format, "commit", manifest or Manifest(), commit=commit, file=entry.id)
     return _untracked(repo, commit, pinned, worktree=worktree)
 
@@ -88,21 +88,21 @@ def read_policy(
 def _untracked(repo: Repository, commit: ObjectId, pinned: ObjectId | None, *, worktree: bool) -> Policy:
     where = f"{commit[:10]} tracks no '{MANIFEST_NAME}'"
     if pinned is None and not worktree:
-        return _bytes(repo.format)
+        return bytes_only(repo.format)
     try:
         data = read_file(repo, MANIFEST_NAME)
         manifest = parse_manifest(data.decode("utf-8"))
     except PathNotFound:
         note = f"{where}, and there is none here" if pinned is not None else None
-        return _bytes(repo.format, note)
+        return bytes_only(repo.format, note)
     except (ConfigError, UnicodeDecodeError) as exc:
-        return _bytes(repo.format, f"{where}, and that of the worktree cannot be used: {exc}")
+        return bytes_only(repo.format, f"{where}, and that of the worktree cannot be used: {exc}")
     file = repo.format.hash_bytes(data)
     found = _policy(repo.format, "worktree", manifest, file=file)
     if pinned is None:
         return found
     if found.id != pinned:
-        return _bytes(repo.format, f"{where}, and the rules here are not those that are pinned")
+        return bytes_only(repo.format, f"{where}, and the rules here are not those that are pinned")
     return _policy(repo.format, "pinned", manifest, file=file)
 
 
@@ -127,7 +127,8 @@ def _policy(
     return Policy(source, rules_id(fmt, gate, compare), gate, compare, commit, file)
 
 
-def _bytes(fmt: ObjectFormat, note: str | None = None) -> Policy:
+def bytes_only(fmt: ObjectFormat, note: str | None = None) -> Policy:
+    """Give the policy under which the same bytes are all that counts; *note* says why it is this one."""
     return Policy("default", rules_id(fmt, GateSpec(), CompareSpec()), note=note)
 
 

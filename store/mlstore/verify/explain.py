@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlstore.compare import Difference, diff_values, first_difference, is_keyed, load_values, select
 from mlstore.errors import MlstoreError
@@ -10,8 +11,24 @@ from mlstore.hashing import ObjectId
 from mlstore.model import TreeEntry
 from mlstore.repository import Repository, find_entry
 
+if TYPE_CHECKING:
+    from mlstore.compare import Comparison
+    from mlstore.gate import Judgement
+
 _SHOWN = 8
 _KEYED_LIMIT = 16 << 20
+
+
+class Told(NamedTuple):
+    """What is said of a difference: its cause in a line, the first of its details, and all for machines."""
+
+    cause: str
+    details: tuple[str, ...]
+    comparison: Comparison | None
+
+    def to_dict(self) -> dict[str, Any] | None:
+        """Give the comparison for a finding."""
+        return self.comparison.to_dict() if self.comparison is not None else None
 
 
 def explain_file_change(
@@ -51,6 +68,39 @@ def explain_entries(
     except MlstoreError:
         return ()
     return explain_difference(found, old.size, new.size)
+
+
+def tell(
+    judgement: Judgement, old: TreeEntry, new: TreeEntry, where: Callable[[], Difference | None]
+) -> Told:
+    """Say what a judgement found: a cause in one line, and the first differences; capped.
+
+    *where* finds the first differing byte: asked for where bytes are what a person has to look at.
+    """
+    found = judgement.comparison
+    if found is None or found.comparator == "bytes":
+        lines = _bytes_lines(old, new, where)
+        return Told(judgement.text if judgement.rule else "; ".join(lines), lines, found)
+    if found.verdict == "incomplete":
+        lines = _bytes_lines(old, new, where)
+        return Told(judgement.text if judgement.rule else "; ".join(lines), (*lines, found.summary), found)
+    shown = [str(detail) for detail in found.details[:_SHOWN]]
+    more = found.omitted + len(found.details) - len(shown)
+    if more > 0:
+        shown.append(f"and {more} more")
+    shown += [f"not looked at: {what}" for what in found.missing[:_SHOWN]]
+    if found.comparator == "configuration" and found.details and judgement.rule is None:
+        return Told("; ".join(shown), tuple(shown), found)
+    if found.comparator != "configuration":
+        shown += _bytes_lines(old, new, where)
+    return Told(judgement.text if judgement.rule else found.summary, tuple(shown), found)
+
+
+def _bytes_lines(old: TreeEntry, new: TreeEntry, where: Callable[[], Difference | None]) -> tuple[str, ...]:
+    try:
+        return explain_difference(where(), old.size, new.size)
+    except MlstoreError:
+        return ()
 
 
 def _is_readable_by_key(old: TreeEntry, new: TreeEntry) -> bool:

@@ -74,7 +74,10 @@ class StageVerdict:
 
 @dataclass(slots=True)
 class Report:
-    """The outcome of one verification. ``skipped`` says what was not looked at, and why."""
+    """The outcome of one verification. ``skipped`` says what was not looked at, and why.
+
+    ``policy`` holds the rules of the gate that judged, where they come from, and which of them were used.
+    """
 
     rev: str
     commit: str | None
@@ -83,6 +86,7 @@ class Report:
     stages: list[StageVerdict] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    policy: dict[str, Any] | None = None
 
     @property
     def ok(self) -> bool:
@@ -91,8 +95,13 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """``verified`` or (compared with a golden pipeline) ``match``; else the kind of the first cause."""
+        """``verified`` or (compared with a golden pipeline) ``match``; else the kind of the first cause.
+
+        ``equivalent`` where something is not the same and counts as equal under a rule.
+        """
         if self.ok:
+            if any(finding.kind == "equivalent" for finding in self.findings):
+                return "equivalent"
             return "match" if self.against is not None else "verified"
         return next(finding.kind for finding in self.findings if finding.severity == "error")
 
@@ -126,4 +135,5 @@ class Report:
             "stages": [asdict(row) for row in self.stages],
             "checked": self.checked,
             "skipped": self.skipped,
+            "policy": self.policy,
         }
