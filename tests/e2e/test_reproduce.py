@@ -1,4 +1,4 @@
-"""`reproduce` tells a seed from none, and another package from both: real pipelines, the installed command."""
+"""`reproduce` tells a seed from none, and another package from both: a real pipeline, from outside."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(folder: Path, *args: str, status: int = 0, **env: str) -> str:
 
 
 def reproduce(folder: Path, *args: str, status: int = 0, **env: str) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(run(folder, "reproduce", *args, "--json", status=status, **env))
+    value: dict[str, Any] = json.loads(run(folder, "reproduce", *args, "--json", "-q", status=status, **env))
     return value
 
 
@@ -96,10 +96,10 @@ def test_a_script_that_nobody_declared_is_found_out_and_observe_names_it(seed: P
     assert reproduce(seed, "generate")["verdict"] == "reproduced"
 
 
-# A change of a numerical package, without installing one: two versions of a distribution called `numpi`, each
-# in a folder of its own with the metadata that an installed one has. What the stage writes depends on which of
-# them it imports, as it does when a new numpy draws or sums otherwise. The environment is recorded from the
-# metadata, not from what this test says; it shows that the version is named, and nothing about numpy itself.
+# A change of a numerical package, without installing one: versions of a distribution called `numpi`, each in a
+# folder of its own with the metadata that an installed one has. What the stage writes depends on which of them
+# it imports, as it does when a new numpy draws or sums otherwise. The environment is recorded from the metadata,
+# not from what this test says. It shows that the version is named, and nothing about numpy itself.
 
 
 def install(folder: Path, version: str, seed: str) -> Path:

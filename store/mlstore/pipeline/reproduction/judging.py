@@ -6,31 +6,31 @@ from pathlib import Path
 
 from mlstore.compare import Artifact
 from mlstore.gate import Judgement, Loading, Policy, judge
+from mlstore.gate.loading import golden_files
 from mlstore.hashing import ObjectId, hash_path
-from mlstore.history import Block
 from mlstore.pipeline.reproduction.result import Judged
-from mlstore.repository import Repository, find_entry
+from mlstore.repository import Repository
 
 
 class Judge:
-    """Judges the outputs of one block.
+    """Judges outputs under *policy*, whose probes are files of *tree*.
 
     A rule that asks for predictions loads models: the recorded one, and that which the recorded command has
     just made here, on this user's order. Nothing else is loaded.
     """
 
-    def __init__(self, repo: Repository, block: Block, policy: Policy) -> None:
+    def __init__(self, repo: Repository, policy: Policy, tree: ObjectId) -> None:
         self._repo = repo
-        self._block = block
         self._policy = policy
-        self._loading = Loading(self._probe, lambda path, object_id: "made here by the recorded command")
+        self._loading = Loading(repo.format, golden_files(repo, tree), _made_here)
 
     def against_record(self, path: str, expected: ObjectId, file: Path) -> tuple[ObjectId, Judged]:
         """Judge *file* by the recorded blob *expected*; gives its id too."""
         actual = self.id_of(file)
         if actual == expected:
             return actual, Judged("equal", "the same bytes")
-        golden = self._stored(path, expected, self._repo.objects.size(expected))
+        objects = self._repo.objects
+        golden = Artifact.from_stream(path, objects.size(expected), lambda: objects.stream(expected))
         found = self._judge(path, golden, file, actual)
         return actual, Judged(found.outcome, found.text, found.rule, found.comparison)
 
@@ -49,10 +49,6 @@ class Judge:
         current = Artifact.from_path(file, path)
         return judge(self._policy, path, golden, current, current_id=actual, loading=self._loading)
 
-    def _probe(self, path: str) -> Artifact | None:
-        entry = find_entry(self._repo.objects, self._block.commit.tree, path)
-        return None if entry is None or entry.kind == "tree" else self._stored(path, entry.id, entry.size)
 
-    def _stored(self, path: str, object_id: ObjectId, size: int) -> Artifact:
-        objects = self._repo.objects
-        return Artifact.from_stream(path, size, lambda: objects.stream(object_id))
+def _made_here(_path: str, _object_id: ObjectId) -> str:
+    return "the recorded command made it here just now"

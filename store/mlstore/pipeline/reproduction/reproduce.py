@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlstore.errors import RefNotFound, UsageError
-from mlstore.gate import Policy, read_policy
+from mlstore.gate import read_policy
 from mlstore.hashing import ObjectId
 from mlstore.history import Block, Chain, add_notes, read_chain, resolve_commit
 from mlstore.model import Note, Person
@@ -78,11 +78,12 @@ def reproduce(repo: Repository, request: ReproduceRequest) -> Reproduction:
     commit = resolve_commit(repo, request.rev)
     chain = read_chain(repo, commit)
     policy = read_policy(repo, commit)
-    manifest = readable_manifest(repo, repo.objects.read_commit(commit).tree)
+    tree = repo.objects.read_commit(commit).tree
+    manifest, judge = readable_manifest(repo, tree), Judge(repo, policy, tree)
     results = []
     for block in _chosen(chain, request):
         declared = declared_variables(manifest, block.name)
-        result = _Stage(repo, block, request, policy, declared).reproduce()
+        result = _Stage(repo, block, request, judge, declared).reproduce()
         results.append(result)
         request.watcher.ended(result)
     return Reproduction(request.rev, commit, tuple(results), policy)
@@ -110,7 +111,7 @@ class _Stage:
         repo: Repository,
         block: Block,
         request: ReproduceRequest,
-        policy: Policy,
+        judge: Judge,
         declared: tuple[str, ...],
     ) -> None:
         self._repo = repo
@@ -119,7 +120,7 @@ class _Stage:
         self._inputs = recorded_files(repo, block)
         self._manifest = readable_manifest(repo, block.commit.tree)
         self._declared = declared
-        self._judge = Judge(repo, block, policy)
+        self._judge = judge
         self._clean: CleanEnvironment | None = None
         self._environment: dict[str, Any] = {}
         self._runs: list[Rerun] = []
