@@ -96,10 +96,10 @@ def test_a_script_that_nobody_declared_is_found_out_and_observe_names_it(seed: P
     assert reproduce(seed, "generate")["verdict"] == "reproduced"
 
 
-# A change of a numerical package, without installing one: versions of a distribution called `numpi`, each in a
-# folder of its own with the metadata that an installed one has. What the stage writes depends on which of them
-# it imports, as it does when a new numpy draws or sums otherwise. The environment is recorded from the metadata,
-# not from what this test says. It shows that the version is named, and nothing about numpy itself.
+# A change of a numerical package, without installing one: versions of a distribution called `numpi`, each in
+# a folder of its own with the metadata that an installed one has. What the stage writes depends on which of
+# them it imports, as it does when a new numpy draws or sums otherwise. The environment is recorded from the
+# metadata, not from what this test says. It shows that the version is named, and nothing about numpy itself.
 
 
 def install(folder: Path, version: str, seed: str) -> Path:
