@@ -187,6 +187,8 @@ def test_recorded_verdicts_are_shown_by_log_and_chain(line: Cli) -> None:
     log = line("log").out
     machine = f"{os.uname().sysname.lower()} {os.uname().machine}"
     assert log.count("Notes:\n") == 2
+    assert "Notes:\n    reproduced 20" in line("show").out
+    assert len(line("show", "--json").json["objects"][0]["notes"]) == 2
     assert log.count(f" on {machine}\n") == 3
     assert [text for text in log.splitlines() if " on " not in text and text not in ("Notes:", "")] == [
         text for text in plain[0].splitlines() if text

@@ -30,8 +30,9 @@ def command(session: Session, against: str, allow_load: bool, after_dashes: tupl
     """Verify, then run a command.
 
     'mlstore exec --against golden -- CMD ARG...' runs CMD only when HEAD and the worktree are exactly the
-    golden pipeline, or equivalent to it by golden's own rules ([gate] in mlstore.toml); the exit status is then CMD's own. Otherwise CMD is not started, the report goes to
-    stderr, and the exit status is that of 'mlstore verify'.
+    golden pipeline, or equivalent to it by golden's own rules ([gate] in mlstore.toml); the exit status is
+    then CMD's own. Otherwise CMD is not started, the report goes to stderr, and the exit status is that of
+    'mlstore verify'.
     """
     if not after_dashes:
         raise click.UsageError("missing the command to run, after '--'", click.get_current_context())

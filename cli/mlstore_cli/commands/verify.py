@@ -46,8 +46,8 @@ def command(
     --against the chain of another commit. Nothing is trusted but hashes, and nothing that is read is
     executed (but for a rule "predictions" with --allow-load).
 
-    What differs is judged by the rules in [gate] of golden's own mlstore.toml; without any, only the same bytes
-    count.
+    What differs is judged by the rules in [gate] of golden's own mlstore.toml; without any, only the same
+    bytes count.
 
     Exit status: 0 verified or equivalent, 1 it differs, 3 something is corrupt, 4 something is missing.
     """

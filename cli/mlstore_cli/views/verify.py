@@ -142,7 +142,9 @@ def format_finding(finding: Finding, style: Style) -> list[str]:
     label = {"error": style.red("error:"), "warning": style.yellow("warning:"), "info": style.cyan("info:")}
     lines = [f"{label[finding.severity]} {escape(finding.message)}"]
     lines += _row("cause", finding.cause)
-    lines += [f"{'':12}{escape(line)}" for line in finding.details if line not in (finding.cause or "")]
+    for line in finding.details:
+        if line not in (finding.cause or ""):
+            lines += _wrap(" " * 12, escape(line), indent=12)
     if finding.kind not in _BY_KEY:
         lines += _row("expected", _value(finding.expected))
         lines += _row("actual", _value(finding.actual))

@@ -15,6 +15,9 @@ from mlstore.model import Commit, Note, Person, TreeEntry, decode_note, encode_n
 from mlstore.refs import NOTES, ReflogEntry, validate_ref
 from mlstore.repository import Repository, find_entry, read_snapshot, write_tree
 
+# What took hours to find out is not given up because somebody else is writing.
+_WAIT = 600.0
+
 NOTE_LIMIT = 4 << 20
 """Bytes that a note may have: a larger blob is none."""
 
@@ -43,7 +46,7 @@ def add_notes(
     """
     (kind,) = {note.kind for note in notes}
     ref = validate_ref(NOTES + kind)
-    with repo.write_lock("notes"):
+    with repo.write_lock("notes", wait=_WAIT):
         old = repo.refs.read(ref)
         known = None if old is None else repo.objects.read_commit(old)
         files = read_snapshot(repo.objects, known.tree if known is not None else None)

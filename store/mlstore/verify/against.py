@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mlstore._lazy import LazyPattern
 from mlstore.compare.environment import diff_environments, load_environment
 from mlstore.errors import MlstoreError
 from mlstore.history import Block
@@ -30,6 +31,7 @@ from mlstore.verify.pairs import Pairs, Side, changed, equivalences
 _SHOWN = 8
 _SHOWN_OUTPUTS = 3
 _SHOWN_LINES = 3
+_WHOLE_ROW = LazyPattern(r"row \d+ (added|removed)|and [\d,]+ more|size |first differing|equal up to")
 
 
 @dataclass(slots=True)
@@ -208,9 +210,9 @@ def _changed_input(pairs: Pairs, block: Block, found: Block, verdict: str) -> Fi
     first = sources[0]
     cause = "; ".join(details)
     for one in pairs.differing_outputs(block, found)[:_SHOWN_OUTPUTS]:
-        details += [
-            f"output '{one.path}': {line}" for line in (one.cause, *one.details[:_SHOWN_LINES]) if line
-        ]
+        # That rows came and went is in the summary; which ones says little where an input is the cause.
+        lines = [line for line in one.details if not _WHOLE_ROW.match(line)]
+        details += [f"output '{one.path}': {line}" for line in (one.cause, *lines[:_SHOWN_LINES]) if line]
     return Finding(
         kind,
         f"stage '{block.name}': {what}: '{first}'"

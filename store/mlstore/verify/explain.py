@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlstore.gate import Judgement
 
 _SHOWN = 8
+_SHOWN_INSIDE = 5
+_LONGEST_LINE = 120
 _KEYED_LIMIT = 16 << 20
 
 
@@ -84,7 +86,8 @@ def tell(
     if found.verdict == "incomplete":
         lines = _bytes_lines(old, new, where)
         return Told(judgement.text if judgement.rule else "; ".join(lines), (*lines, found.summary), found)
-    shown = [str(detail) for detail in found.details[:_SHOWN]]
+    most = _SHOWN if found.comparator == "configuration" else _SHOWN_INSIDE
+    shown = [_short(str(detail)) for detail in found.details[:most]]
     more = found.omitted + len(found.details) - len(shown)
     if more > 0:
         shown.append(f"and {more} more")
@@ -93,7 +96,14 @@ def tell(
         return Told("; ".join(shown), tuple(shown), found)
     if found.comparator != "configuration":
         shown += _bytes_lines(old, new, where)
-    return Told(judgement.text if judgement.rule else found.summary, tuple(shown), found)
+    cause = judgement.text if judgement.rule else found.summary
+    if found.verdict == "equivalent" and judgement.rule is None:
+        cause = f"only its encoding differs: {found.summary}"
+    return Told(cause, tuple(shown), found)
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 3] + "..."
 
 
 def _bytes_lines(old: TreeEntry, new: TreeEntry, where: Callable[[], Difference | None]) -> tuple[str, ...]:

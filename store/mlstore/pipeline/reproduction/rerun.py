@@ -100,16 +100,14 @@ class _Hint:
 
     def about(self, text: str) -> str:
         had = _listed(sorted(self.inputs)) if self.inputs else "no file at all"
+        name = self.block.name
+        rest = (
+            f"the command had {had}; 'mlstore run --observe {name}' tells what it reads that is not declared"
+        )
         missed = self._missed(text)
         if missed:
-            first = (
-                f"'{missed[0]}' is no recorded input of stage '{self.block.name}': declare it in mlstore.toml"
-            )
-            return f"{first}; the command had {had}"
-        return (
-            f"the command had {had}; 'mlstore run --observe {self.block.name}' tells"
-            " what it reads that is not declared"
-        )
+            return f"'{missed[0]}' is no recorded input of stage '{name}': declare it in mlstore.toml; {rest}"
+        return rest
 
     def _missed(self, text: str) -> list[str]:
         """Give files that the command may have looked for: it prints their names, or modules'."""
