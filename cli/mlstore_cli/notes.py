@@ -18,7 +18,8 @@ KIND: Final = "reproduce"
 class Notes:
     """The notes of a repository, read commit by commit.
 
-    Where notes are damaged it is said once and none is shown: the commits are shown all the same.
+    Where notes are damaged it is said once and none is shown: the commits are shown all the same. Notes whose
+    bytes are in another store only, as with a clone without blobs, are passed over.
     """
 
     def __init__(self, session: Session) -> None:
@@ -28,7 +29,7 @@ class Notes:
 
     def of(self, commit: ObjectId) -> tuple[Note, ...]:
         """Return the notes about a commit, the oldest first."""
-        from mlstore.errors import CorruptError, NotFoundError
+        from mlstore.errors import CorruptError, NotFoundError, ObjectNotFound
         from mlstore.history import NoteBook
 
         if not self._usable:
@@ -38,6 +39,8 @@ class Notes:
                 self._book = NoteBook(self._session.repo, KIND)
             return self._book.of(commit)
         except (CorruptError, NotFoundError) as exc:
+            if self._book is not None and isinstance(exc, ObjectNotFound):
+                return ()
             self._usable = False
             style = self._session.error_style
             text = f"notes cannot be read: {exc.message}; 'mlstore fsck' tells more"

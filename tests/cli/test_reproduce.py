@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests import stored
 from tests.cli.conftest import SOURCES, Cli
 from tests.store.support import listing
 
@@ -257,6 +258,14 @@ def test_damaged_notes_do_not_hide_the_history(line: Cli) -> None:
     assert result.out.count("commit ") == 2
     assert line("log", "--oneline").out == plain
     assert "warning: notes cannot be read" in line("chain").err
+    line("fsck", status=4)
+
+
+def test_notes_whose_bytes_are_elsewhere_are_passed_over(line: Cli) -> None:
+    note = line("reproduce", "second", "--record", "--json").json["stages"][0]["note"]
+    stored.remove(line.root / ".mlstore", note)
+    result = line("log")
+    assert (result.err, "Notes:" in result.out) == ("", False)
     line("fsck", status=4)
 
 

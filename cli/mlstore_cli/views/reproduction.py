@@ -105,6 +105,8 @@ def format_end(found: Reproduction, style: Style) -> list[str]:
     else:
         text = style.red(f"not reproduced: {total - good} of {what}")
     lines = [f"{text} at {escape(found.rev)} ({short(found.commit)})"]
+    if found.policy.source == "worktree" and found.policy.has_rules:
+        lines.append("judged by the rules of the worktree: the commit has no mlstore.toml")
     if found.policy.note:
         lines.append(f"judged by bytes: {escape(found.policy.note)}")
     return lines

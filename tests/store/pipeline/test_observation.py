@@ -437,6 +437,8 @@ creat("made", 0644) = 5</r/made>
 renameat2(AT_FDCWD</r/sub>, "x", 7</r/dir>, "y", RENAME_NOREPLACE) = 0
 rename("p", "q") = 0
 unlink("u") = 0
+unlink("not there") = -1 ENOENT (No such file or directory)
+rename("not", "there") = -1 ENOENT (No such file or directory)
 unlinkat(AT_FDCWD</r/sub>, "d", AT_REMOVEDIR) = 0
 execve("/r/tool", ["tool"], 0x7ffd /* 20 vars */) = 0
 openat(AT_FDCWD</r>, "cut of

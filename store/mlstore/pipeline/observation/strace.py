@@ -21,7 +21,8 @@ _CALLS = (
 _TRACE = "trace=" + ",".join(f"?{name}" for name in _CALLS.split())
 _OPTIONS = ("-f", "-ff", "-qqq", "-y", "-s", "4096", "--seccomp-bpf", "-e", "signal=none", "-e", _TRACE)
 
-_CALL = re.compile(r"(\w+)\((.*)\)\s+= (-?\d+)(?:<(.*)>)?(?:\(deleted\))?\Z")
+# A call that failed ends in the name of the error, and so does not fit.
+_CALL = re.compile(r"(\w+)\((.*)\)\s+= \d+(?:<(.*)>)?(?:\(deleted\))?\Z")
 _TEXT = r'"((?:[^"\\]|\\.)*)"'
 _PLACE = r"(?:AT_FDCWD|\d+)<((?:[^>\\]|\\.)*)>"
 _AT = re.compile(rf"{_PLACE}, {_TEXT}")
@@ -83,15 +84,15 @@ def read_calls(lines: Iterator[str] | Sequence[str], root: str, events: Events) 
         here = _CWD.search(line)
         if here is not None:
             cwd = _decode(here[1])
-        if found is None or found[3].startswith("-"):
+        if found is None:
             continue
-        for kind, path in _effects(found[1], found[2], found[4], cwd):
+        for kind, path in _effects(found[1], found[2], found[3]):
             full = os.path.normpath(os.path.join(cwd, path))
             if full.startswith(root + os.sep):
                 getattr(events, kind).add(os.path.relpath(full, root))
 
 
-def _effects(call: str, args: str, result: str | None, cwd: str) -> Iterator[tuple[str, str]]:
+def _effects(call: str, args: str, result: str | None) -> Iterator[tuple[str, str]]:
     if call in ("open", "openat", "openat2", "creat"):
         if result is not None:
             yield from _opened(call, args, _decode(result))
