@@ -195,3 +195,39 @@ def test_a_rounding_difference_is_equivalent_under_a_tolerance_of_the_record(tmp
     found = reproduce(folder, PYTHONPATH=str(other))
     assert found["verdict"] == "equivalent"
     assert found["stages"][0]["outputs"][0]["rule"] == "rule 1"
+
+
+FIT = """
+import time
+import joblib
+from sklearn.linear_model import LinearRegression
+model = LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
+model.made = time.time_ns()
+joblib.dump(model, "model.joblib")
+"""
+PREDICTIONS = """
+[[gate.rules]]
+path = "*.joblib"
+equal = "predictions"
+on = "probe.csv"
+
+[stages.fit]
+command = ["python", "fit.py"]
+inputs = ["fit.py", "probe.csv"]
+outputs = ["model.joblib"]
+"""
+
+
+def test_models_are_loaded_for_a_rule_of_predictions_only_when_that_is_allowed(tmp_path: Path) -> None:
+    folder = tmp_path / "fit"
+    folder.mkdir()
+    (folder / "mlstore.toml").write_text(PREDICTIONS)
+    (folder / "fit.py").write_text(FIT)
+    (folder / "probe.csv").write_text("x\n0.5\n3.0\n")
+    run(folder, "init")
+    run(folder, "run")
+    (one,) = reproduce(folder, status=1)["stages"]
+    assert (one["verdict"], one["outputs"][0]["outcome"]) == ("diverged", "undecided")
+    (one,) = reproduce(folder, "--allow-load")["stages"]
+    assert (one["verdict"], one["outputs"][0]["rule"]) == ("equivalent", "rule 1")
+    assert "the recorded command made it here just now" in one["outputs"][0]["text"]

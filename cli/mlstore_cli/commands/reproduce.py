@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 )
 @click.option("--record", is_flag=True, help="Note the verdicts on the commits; 'log' and 'chain' show them.")
 @click.option("--keep", is_flag=True, help="Keep the scratch folders, and say where they are.")
+@click.option(
+    "--allow-load",
+    is_flag=True,
+    help='Let a rule "predictions" load, and so run, the recorded model and the one that was made again.',
+)
 @json_option
 @click.argument("what", default="HEAD", metavar="[REV|STAGE]", shell_complete=complete_revisions)
 @pass_session
@@ -48,6 +53,7 @@ def command(
     timeout: float | None,
     record: bool,
     keep: bool,
+    allow_load: bool,
     as_json: bool,
     what: str,
 ) -> int:
@@ -76,6 +82,7 @@ def command(
         times=times,
         timeout=timeout,
         keep=keep,
+        allow_load=allow_load,
         watcher=screen.watcher(),
     )
     with ending_on_signals():

@@ -15,14 +15,15 @@ from mlstore.repository import Repository
 class Judge:
     """Judges outputs under *policy*, whose probes are files of *tree*.
 
-    A rule that asks for predictions loads models: the recorded one, and that which the recorded command has
-    just made here, on this user's order. Nothing else is loaded.
+    With *allow_load* a rule that asks for predictions loads models: the recorded one, and that which the
+    recorded command has just made here, on this user's order. Nothing else is loaded, and without it nothing.
     """
 
-    def __init__(self, repo: Repository, policy: Policy, tree: ObjectId) -> None:
+    def __init__(self, repo: Repository, policy: Policy, tree: ObjectId, *, allow_load: bool) -> None:
         self._repo = repo
         self._policy = policy
-        self._loading = Loading(repo.format, golden_files(repo, tree), _made_here)
+        files = golden_files(repo, tree)
+        self._loading = Loading(repo.format, files, _made_here) if allow_load else None
 
     def against_record(self, path: str, expected: ObjectId, file: Path) -> tuple[ObjectId, Judged]:
         """Judge *file* by the recorded blob *expected*; gives its id too."""

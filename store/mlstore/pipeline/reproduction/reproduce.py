@@ -55,7 +55,8 @@ class ReproduceRequest:
     ``environ`` is the environment from which a command gets what it needs and what ``mlstore.toml`` declares;
     ``scratch`` is the folder, outside the worktree, in which scratch folders are made. ``times`` is how often
     each command is run; one that gives something else than the record runs a second time at least.
-    ``timeout`` is in seconds, for each run. ``keep`` leaves the scratch folders.
+    ``timeout`` is in seconds, for each run. ``keep`` leaves the scratch folders. ``allow_load``
+    lets a rule of the gate load, and so run, the recorded model and the one that was made again.
     """
 
     environ: Mapping[str, str]
@@ -65,6 +66,7 @@ class ReproduceRequest:
     times: int = 1
     timeout: float | None = None
     keep: bool = False
+    allow_load: bool = False
     watcher: Watcher = field(default_factory=Watcher)
 
 
@@ -79,7 +81,8 @@ def reproduce(repo: Repository, request: ReproduceRequest) -> Reproduction:
     chain = read_chain(repo, commit)
     policy = read_policy(repo, commit)
     tree = repo.objects.read_commit(commit).tree
-    manifest, judge = readable_manifest(repo, tree), Judge(repo, policy, tree)
+    manifest = readable_manifest(repo, tree)
+    judge = Judge(repo, policy, tree, allow_load=request.allow_load)
     results = []
     for block in _chosen(chain, request):
         declared = declared_variables(manifest, block.name)
