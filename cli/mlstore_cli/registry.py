@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "tag": Entry("tag", "List, create or delete tags", _HISTORY),
     "reflog": Entry("reflog", "Show where a branch or HEAD stood before", _HISTORY),
     "run": Entry("run", "Run the stages that are stale and record each as a commit", _PIPELINE),
+    "reproduce": Entry("reproduce", "Run recorded stages again in a scratch folder and compare", _PIPELINE),
     "chain": Entry("chain", "Show the pipeline's chain of blocks", _PIPELINE),
     "why": Entry("why", "Show where an artifact comes from", _PIPELINE),
     "verify": Entry("verify", "Prove or refute that the pipeline is what was recorded", _PIPELINE),
