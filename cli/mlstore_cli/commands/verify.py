@@ -14,6 +14,9 @@ from mlstore_cli.options import allow_load_option, complete_revisions, define, j
 if TYPE_CHECKING:
     from mlstore_cli.reports import Wanted
 
+if TYPE_CHECKING:
+    from mlstore.verify import Selection
+
 
 @define("verify")
 @click.option(
@@ -27,6 +30,16 @@ if TYPE_CHECKING:
 @click.option(
     "--worktree/--no-worktree", default=None, help="Check the files too (default: when REV is checked out)."
 )
+@click.option(
+    "--dataless",
+    is_flag=True,
+    help="Read no stored blob: judge by commits, trees and the files of the worktree.",
+)
+@click.option(
+    "--sample", metavar="5%|N/T", help="Hash only a part of the blobs: a random share, or part N of T."
+)
+@click.option("--time-budget", metavar="TIME", help="Hash blobs for so long (60s, 2m), in random order.")
+@click.option("--seed", metavar="SEED", help="The random order that an earlier run told.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
 @allow_load_option
 @click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked, and the rules in force.")
@@ -39,6 +52,10 @@ def command(
     against: str | None,
     history: bool,
     worktree: bool | None,
+    dataless: bool,
+    sample: str | None,
+    time_budget: str | None,
+    seed: str | None,
     jobs: int | None,
     allow_load: bool,
     verbose: bool,
@@ -52,6 +69,9 @@ def command(
     of REV, each stage's lineage and inputs, the files of the worktree, the pins of mlstore.lock, and with
     --against the chain of another commit. Nothing is trusted but hashes, and nothing that is read is
     executed (but for a rule "predictions" with --allow-load).
+
+    --dataless, --sample and --time-budget look at less of the stored content and say at how much; the files
+    of the worktree are always hashed. In a clone without blobs only those are.
 
     What differs is judged by the rules in [gate] of golden's own mlstore.toml; without any, only the same
     bytes count.
@@ -70,6 +90,8 @@ def command(
             against=golden,
             history=history,
             worktree=worktree,
+            dataless=dataless,
+            selection=_selection(sample, time_budget, seed),
             jobs=jobs,
             progress=progress,
             allow_load=allow_load,
@@ -89,3 +111,15 @@ def command(
     else:
         show()
     return errors.status_of_category(report.category)
+
+
+def _selection(sample: str | None, time_budget: str | None, seed: str | None) -> Selection | None:
+    from mlstore.verify import Selection, parse_duration, parse_sample
+
+    if sample is None and time_budget is None:
+        if seed is not None:
+            raise click.UsageError("--seed needs --sample or --time-budget", click.get_current_context())
+        return None
+    chosen = None if sample is None else parse_sample(sample)
+    budget = None if time_budget is None else parse_duration(time_budget)
+    return Selection(chosen, budget) if seed is None else Selection(chosen, budget, seed)
