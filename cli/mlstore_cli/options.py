@@ -85,6 +85,15 @@ def _no_color_option() -> click.Option:
     )
 
 
+def allow_load_option(function: F) -> F:
+    """Add `--allow-load`. The function receives `allow_load`."""
+    return click.option(
+        "--allow-load",
+        is_flag=True,
+        help='Let a rule "predictions" load, and so run, models that stages wrote in this repository.',
+    )(function)
+
+
 def json_option(function: F) -> F:
     """Add `--json`. The function receives `as_json`; a failure is then reported as JSON too."""
     return click.option(
@@ -94,6 +103,27 @@ def json_option(function: F) -> F:
         is_eager=True,
         callback=_set_json,
         help="Print one JSON object with a versioned schema.",
+    )(function)
+
+
+def _parse_reports(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Any:
+    if not values:
+        return ()
+    from mlstore_cli.reports import option_callback
+
+    return option_callback(ctx, param, values)
+
+
+def report_option(function: F) -> F:
+    """Add `--report`. The function receives `reports`, a tuple of what `mlstore_cli.reports` knows."""
+    return click.option(
+        "--report",
+        "reports",
+        metavar="KIND[=FILE]",
+        multiple=True,
+        callback=_parse_reports,
+        help="Write a report as well: junit, sarif, gitlab, markdown, html or json with =FILE ('-' is "
+        "stdout), or github for annotations and the step's summary. May be given several times.",
     )(function)
 
 

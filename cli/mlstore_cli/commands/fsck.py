@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import define, json_option
+from mlstore_cli.options import define, json_option, report_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlstore.verify import FsckReport
+    from mlstore_cli.reports import Wanted
 
 
 @define("fsck")
@@ -38,6 +45,7 @@ from mlstore_cli.options import define, json_option
 )
 @click.option("-n", "--dry-run", is_flag=True, help="With --repair: only say what would be done.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
+@report_option
 @json_option
 @pass_session
 def command(
@@ -51,6 +59,7 @@ def command(
     sources: tuple[str, ...],
     dry_run: bool,
     jobs: int | None,
+    reports: tuple[Wanted, ...],
     as_json: bool,
 ) -> int:
     """Check every object of the store, or mend it.
@@ -68,12 +77,12 @@ def command(
     missed, and brings them back. What is damaged goes to .mlstore/quarantine; nothing is deleted. Then it
     checks everything again.
 
-    Exit status: 0 fine, 3 something is corrupt, 4 something is missing.
+    Exit status: 0 fine, 3 something is corrupt, 4 something is missing, 6 a report could not be written.
     """
     if mend:
         if not full or sample or resume:
             raise click.UsageError("'--repair' checks everything", click.get_current_context())
-        return _repair(session, sources, dry_run=dry_run, jobs=jobs, as_json=as_json)
+        return _repair(session, sources, reports, dry_run=dry_run, jobs=jobs, as_json=as_json)
     if sources or dry_run:
         name = "--from" if sources else "--dry-run"
         raise click.UsageError(f"'{name}' goes with '--repair'", click.get_current_context())
@@ -89,15 +98,37 @@ def command(
             sample=None if sample is None else Sample.parse(sample),
             resume=resume,
         )
-    if as_json:
-        output.emit_json("fsck/1", report.to_dict())
-    elif not (session.quiet and report.ok):
-        output.write_lines(format_fsck(report, session.style, dangling=dangling, unreachable=unreachable))
+
+    def show() -> None:
+        if as_json:
+            output.emit_json("fsck/1", report.to_dict())
+        elif not (session.quiet and report.ok):
+            lines = format_fsck(report, session.style, dangling=dangling, unreachable=unreachable)
+            output.write_lines(lines)
+
+    _deliver(session, reports, report, show)
     return errors.status_of_category(report.category)
 
 
+def _deliver(
+    session: Session, reports: tuple[Wanted, ...], report: FsckReport, show: Callable[[], None]
+) -> None:
+    if reports:
+        from mlstore_cli.reports import deliver
+
+        deliver(session, reports, report, show)
+    else:
+        show()
+
+
 def _repair(
-    session: Session, sources: tuple[str, ...], *, dry_run: bool, jobs: int | None, as_json: bool
+    session: Session,
+    sources: tuple[str, ...],
+    reports: tuple[Wanted, ...],
+    *,
+    dry_run: bool,
+    jobs: int | None,
+    as_json: bool,
 ) -> int:
     from mlstore.maintenance import repair
     from mlstore_cli.views.repair import format_repair
@@ -111,10 +142,14 @@ def _repair(
             jobs=jobs,
             progress=progress,
         )
-    if as_json:
-        output.emit_json("repair/1", report.to_dict())
-    elif not (session.quiet and report.ok):
-        output.write_lines(format_repair(report, session.style))
+
+    def show() -> None:
+        if as_json:
+            output.emit_json("repair/1", report.to_dict())
+        elif not (session.quiet and report.ok):
+            output.write_lines(format_repair(report, session.style))
+
+    _deliver(session, reports, report.after, show)
     return errors.status_of_category(report.category)
 
 

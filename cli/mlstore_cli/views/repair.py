@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlstore._progress import format_size
 from mlstore_cli.output import Style, escape, quote
-from mlstore_cli.progress import format_size
 from mlstore_cli.views.commits import short
 from mlstore_cli.views.maintenance import count
 from mlstore_cli.views.verify import format_fsck

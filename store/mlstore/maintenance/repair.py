@@ -23,6 +23,7 @@ from mlstore.index import Index
 from mlstore.maintenance.healing import Healed, Healer
 from mlstore.maintenance.sources import Search
 from mlstore.model import canonical_json, format_time
+from mlstore.objects.audit import Audit
 from mlstore.objects.mend import Mender, Salvaged
 from mlstore.objects.pack import EntryKind
 from mlstore.objects.recipe import Part
@@ -166,11 +167,19 @@ class _Repair:
 
     def _set_aside(self, exam: Examination, missed: dict[ObjectId, int | None]) -> set[ObjectId]:
         """Set aside every damaged file; gives what of damaged packs is sound, with all that it is made of."""
-        audit, kept = exam.audit, set[ObjectId]()
-        gone: set[ObjectId] = set()
-        recipes: dict[ObjectId, list[Part]] = {}
         for parts in self._mender.unmade().values():
             missed |= dict.fromkeys(self._mender.absent_parts(parts) - missed.keys())
+        kept = self._set_aside_packs(exam.audit, missed)
+        for (pack, object_id), flaw in sorted(exam.audit.flaws.items(), key=lambda item: item[0][1]):
+            if pack is None:
+                self._move(self._repo.objects.loose.path(object_id), flaw.reason)
+        for path in list(self._repo.objects.strangers()):
+            self._move(path, "it is not an object")
+        return kept
+
+    def _set_aside_packs(self, audit: Audit, missed: dict[ObjectId, int | None]) -> set[ObjectId]:
+        kept, gone = set[ObjectId](), set[ObjectId]()
+        recipes: dict[ObjectId, list[Part]] = {}
         broken = {name: exc.message.partition(": ")[2] or exc.message for name, exc in audit.broken}
         flawed = {flaw.id for flaw in audit.flaws.values()}
         suspects = {flaw.id for flaw in audit.flaws.values() if flaw.kind == EntryKind.RECIPE and flaw.actual}
@@ -187,11 +196,6 @@ class _Repair:
                 kept.update(self._rescue(name, missed, reason, lying).kept)
                 gone.update(one.id for one in state.lost)
                 recipes |= state.recipes
-        for (pack, object_id), flaw in sorted(audit.flaws.items(), key=lambda item: item[0][1]):
-            if pack is None:
-                self._move(self._repo.objects.loose.path(object_id), flaw.reason)
-        for path in list(self._repo.objects.strangers()):
-            self._move(path, "it is not an object")
         absent = gone | self._mender.absent_parts(part for parts in recipes.values() for part in parts)
         absent -= kept
         return {one for one in kept if absent.isdisjoint(part.source for part in recipes.get(one, ()))}
