@@ -28,7 +28,7 @@ from tests.mutation.mutants import Mutant, mutants_of
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 600  # seconds: a mutant that hangs is noticed by that, and told apart
 ALSO = {
-    "objects": ["tests/store/maintenance/test_damaged.py"],
+    "objects": ["tests/store/maintenance/test_damaged.py", "tests/store/maintenance/test_gc.py"],
     "verify": ["tests/store/maintenance/test_damaged.py"],
 }
 SITE = [entry for entry in sys.path if "site-packages" in entry]
