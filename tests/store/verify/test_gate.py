@@ -234,6 +234,17 @@ def test_golden_rules_that_cannot_be_used_leave_only_bytes_and_that_is_said(tmp_
     )
 
 
+def test_rules_that_nobody_vouches_for_judge_nothing(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path / "repo")
+    run(pipeline)
+    tag(pipeline)
+    pipeline.write("mlstore.toml", CLOSE)
+    pipeline.write("data/raw.csv", "a,b\n1.05,2.0\n")
+    for more in ({"against": "golden"}, {}):
+        report = verify(pipeline.repo, **more)
+        assert (report.ok, report.policy and report.policy["source"]) == (False, "default")
+
+
 def test_stricter_rules_on_the_branch_are_information(tmp_path: Path) -> None:
     pipeline = make(tmp_path / "repo")
     pipeline.write("mlstore.toml", "")
