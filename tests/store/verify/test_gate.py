@@ -293,6 +293,16 @@ def test_what_is_loaded_in_production_is_golden_byte_for_byte_whatever_the_rules
         store.read_bytes("data/raw.csv")
 
 
+def test_another_encoding_of_the_same_content_is_told_as_such_and_fails_all_the_same(tmp_path: Path) -> None:
+    pipeline = make(tmp_path / "repo", "")
+    pipeline.write("data/raw.csv", "a,b\r\n1.00,2.0\r\n")
+    (finding,) = of_kind(against(pipeline), "modified")
+    assert str(finding.cause).startswith("only its encoding differs: the same content in another encoding")
+    assert (finding.severity, finding.rule) == ("error", None)
+    assert finding.comparison is not None
+    assert finding.comparison["verdict"] == "equivalent"
+
+
 def test_only_so_many_files_are_compared_just_to_explain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
