@@ -64,11 +64,11 @@ def _plain(value: object) -> str:
 
 def format_refusal(report: Report, against: str, style: Style) -> list[str]:
     """Return what stands between production and a pipeline: the verdict and the first cause."""
-    first = next(finding for finding in report.findings if finding.severity == "error")
+    first = next((finding for finding in report.findings if finding.severity == "error"), None)
     return [
         _headline(report, style),
         "",
-        *format_finding(first, style),
+        *(format_finding(first, style) if first else [f"but {escape(report.why)}"]),
         "",
         style.dim(f"'mlstore verify --against {escape(against)}' tells all of it"),
     ]
@@ -85,12 +85,12 @@ def _footer(report: Report, style: Style, *, verbose: bool) -> list[str]:
 def _headline(report: Report, style: Style) -> str:
     what = escape(report.rev) + (f" ({short(report.commit)})" if report.commit else "")
     against = f" against {escape(report.against)}" if report.against else ""
-    if report.ok and report.verdict == "equivalent":
-        word = f"is equivalent to {escape(report.against)}, not the same" if report.against else "is verified"
-        return style.green("verified:") + f" {what} {word}"
     if report.ok:
         word = f"matches {escape(report.against)}" if report.against else "is verified"
-        return style.green("verified:") + f" {what} {word}"
+        if report.verdict == "equivalent" and report.against:
+            word = f"is equivalent to {escape(report.against)}, not the same"
+        partial = f" ({escape(report.partial)})" if report.partial else ""
+        return style.green("verified:") + f" {what} {word}{partial}"
     first = next(finding for finding in report.findings if finding.severity == "error")
     at = f" at '{escape(first.stage)}'" if first.stage else ""
     return style.red("not verified:") + f" {what}{against}: {report.verdict}{at}"
@@ -169,7 +169,7 @@ def _wrap(first: str, text: str, *, indent: int) -> list[str]:
 
 
 def _counts(checked: dict[str, int], *, quick: bool = False) -> str:
-    from mlstore_cli.progress import format_size
+    from mlstore._progress import format_size
 
     parts = [
         f"{checked[word]} {word if checked[word] != 1 else word.removesuffix('s')}"

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlstore.compare import Difference, diff_values, first_difference, is_keyed, load_values, select
-from mlstore.errors import MlstoreError
+from mlstore.errors import MlstoreError, ObjectNotFound
 from mlstore.hashing import ObjectId
 from mlstore.model import TreeEntry
 from mlstore.repository import Repository, find_entry
+from mlstore.worktree.proven import read_blob
 
 if TYPE_CHECKING:
     from mlstore.compare import Comparison
@@ -19,6 +20,7 @@ _SHOWN = 8
 _SHOWN_INSIDE = 5
 _LONGEST_LINE = 120
 _KEYED_LIMIT = 16 << 20
+_UNTOLD = "what differs inside cannot be told: its recorded bytes are not here"
 
 
 class Told(NamedTuple):
@@ -61,15 +63,22 @@ def explain_entries(
     """Say how two stored files differ, as short lines."""
     try:
         if _is_readable_by_key(old, new):
-            lines = explain_values(
-                old_repo.objects.read(old.id), new_repo.objects.read(new.id), old.name, key
-            )
+            lines = explain_values(read_blob(old_repo, old), read_blob(new_repo, new), old.name, key)
             if lines or key:
                 return lines
         found = first_difference(old_repo.objects.stream(old.id), new_repo.objects.stream(new.id))
+    except ObjectNotFound:
+        return unexplained(old_repo, new_repo)
     except MlstoreError:
         return ()
     return explain_difference(found, old.size, new.size)
+
+
+def unexplained(*repos: Repository) -> tuple[str, ...]:
+    """Say why there is no explanation, where a store was cloned without blobs."""
+    if all(repo.filter is None for repo in repos):
+        return ()
+    return (_UNTOLD,)
 
 
 def tell(
@@ -109,6 +118,8 @@ def _short(line: str) -> str:
 def _bytes_lines(old: TreeEntry, new: TreeEntry, where: Callable[[], Difference | None]) -> tuple[str, ...]:
     try:
         return explain_difference(where(), old.size, new.size)
+    except ObjectNotFound:
+        return (_UNTOLD,)
     except MlstoreError:
         return ()
 

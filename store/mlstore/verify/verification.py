@@ -17,8 +17,9 @@ from mlstore.history import Chain, read_chain, resolve_commit
 from mlstore.lockfile import LOCK_NAME, Pin
 from mlstore.repository import STORE_NAME, Repository, read_snapshot
 from mlstore.verify.against import compare_chains, files_outside
-from mlstore.verify.blocks import check_chain
+from mlstore.verify.blocks import check_chain, stated_size, undecided_keys
 from mlstore.verify.content import check_blobs
+from mlstore.verify.coverage import skipped_keys
 from mlstore.verify.findings import Finding, Report, StageVerdict
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.judging import Judge
@@ -26,6 +27,7 @@ from mlstore.verify.owners import name_owners
 from mlstore.verify.pairs import Side
 from mlstore.verify.pins import check_pins, read_lock
 from mlstore.verify.rules import Golden, compare_rules, read_rules, unusable_rules
+from mlstore.verify.sampling import Selection
 from mlstore.verify.worktree import Reference, check_worktree
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class _Options:
     progress: Progress | None
     trust: Trust | None
     allow_load: bool
+    dataless: bool = False
+    selection: Selection | None = None
 
 
 def verify(
@@ -52,6 +56,8 @@ def verify(
     history: bool = False,
     worktree: bool | None = None,
     pins: bool = True,
+    dataless: bool = False,
+    selection: Selection | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
     trust: Trust | None = None,
@@ -61,7 +67,8 @@ def verify(
 
     *against* is a revision to compare with, the folder of another repository (``DIR`` or ``DIR@REV``),
     or the name of a pin in ``mlstore.lock``. *history* hashes the blobs of all ancestors too. *worktree*
-    None checks the worktree when *rev* is what is checked out. *jobs* None uses all cores.
+    None checks the worktree when *rev* is what is checked out. *dataless* judges by commits, trees and the
+    files of the worktree, and reads no blob; *selection* reads a part of them. *jobs* None uses all cores.
 
     What differs is judged by the rules of the gate that the golden commit holds (without *against*: *rev*
     itself). Of these only ``predictions`` deserialises, and only golden's own bytes and those for which
@@ -70,8 +77,12 @@ def verify(
     Raises ``RefNotFound`` and its like for a revision that names nothing, ``UsageError`` when the two
     repositories have different object formats; damage becomes findings.
     """
-    options = _Options(against, history, worktree, pins, jobs, progress, trust, allow_load)
-    return _Verification(repo, rev, options).run()
+    if dataless and selection is not None:
+        raise UsageError("without reading blobs there is nothing to take a sample of")
+    options = _Options(
+        against, history, worktree, pins, jobs, progress, trust, allow_load, dataless, selection
+    )
+    return _Verification(repo.without_blobs() if dataless else repo, rev, options).run()
 
 
 class _Verification:
@@ -83,7 +94,8 @@ class _Verification:
         self._inspection = Inspection(repo)
         self._chain: Chain | None = None
         self._stale: frozenset[str] = frozenset()
-        self._golden = find_golden(repo, options.against) if options.against is not None else None
+        self._unseen: tuple[str, ...] = ()
+        self._golden = self._find_golden()
         self._judge = Judge(read_rules(repo, self._commit, self._golden))
 
     def run(self) -> Report:
@@ -106,6 +118,7 @@ class _Verification:
                 )
                 for block in self._chain.blocks
             ]
+        self._say_what_was_skipped()
         name_owners(self._inspection)
         report.findings = [*self._inspection.findings, *report.findings]
         report.findings += self._rules_findings()
@@ -113,6 +126,14 @@ class _Verification:
         report.skipped["signatures"] = "this version does not check signatures"
         report.sort()
         return report
+
+    def _find_golden(self) -> Golden | None:
+        if self._options.against is None:
+            return None
+        found = find_golden(self._repo, self._options.against)
+        if self._options.dataless and isinstance(found, tuple) and found[0] is not self._repo:
+            return found[0].without_blobs(), found[1]
+        return found
 
     # the steps, in order
 
@@ -131,19 +152,35 @@ class _Verification:
             inspection.walk_tree(commit.tree, commit_id, blobs=blobs)
         for block in chain.blocks if chain else ():
             for path, object_id in block.stage.outputs.items():
-                inspection.need_blob(object_id, block.id, path)
+                size = None if object_id in inspection.blobs else stated_size(self._repo, block, path)
+                inspection.need_blob(object_id, block.id, path, size=size)
         for commit_id, commit in inspection.commits.items():
             needed = commit.stage is not None and (self._options.history or commit_id in whole)
             if needed and commit.stage is not None and commit.stage.environment is not None:
                 inspection.need_blob(
                     commit.stage.environment, commit_id, f"environment of stage {commit.stage.name}"
                 )
-        blobs_checked, size = check_blobs(
-            self._repo, inspection, jobs=self._options.jobs, progress=self._options.progress
+                inspection.records.add(commit.stage.environment)
+        found = report.coverage = check_blobs(
+            self._repo,
+            inspection,
+            selection=self._options.selection,
+            dataless=self._options.dataless,
+            jobs=self._options.jobs,
+            progress=self._options.progress,
         )
-        report.checked |= {"trees": len(inspection.trees), "blobs": blobs_checked, "bytes": size}
+        looked_at = found.blobs - found.absent - found.left
+        report.checked |= {"trees": len(inspection.trees), "blobs": looked_at, "bytes": found.hashed_bytes}
         if not self._options.history:
             report.skipped["history"] = "blobs of earlier commits only; see --history"
+
+    def _say_what_was_skipped(self) -> None:
+        report, options = self._report, self._options
+        again = options.selection.options if options.selection is not None else ""
+        report.skipped |= report.coverage.skipped(
+            dataless=options.dataless, files="files" in report.checked, again=again
+        )
+        report.skipped |= skipped_keys(self._unseen)
 
     def _loading(self) -> Loading | None:
         """Give what ``predictions`` may load; nothing of it is looked at before such a rule judges."""
@@ -176,7 +213,7 @@ class _Verification:
         if self._chain is None or commit is None:
             return
         result = check_chain(self._repo, self._chain, commit.tree)
-        self._stale = result.stale
+        self._stale, self._unseen = result.stale, result.unseen
         self._report.findings += result.findings
         self._report.checked["stages"] = len(self._chain)
 
@@ -236,6 +273,7 @@ class _Verification:
         report = self._report
         if isinstance(golden, Pin):
             self._compare_with_pin(golden)
+            report.findings += self._undecided(None)
             return
         try:
             golden_side = Side(golden[0], golden[1], read_chain(*golden))
@@ -245,6 +283,7 @@ class _Verification:
             result = compare_chains(golden_side, current, self._judge, self._stale)
             report.stages = result.stages
             report.findings += result.findings
+            report.findings += self._undecided(golden_side)
             if golden_side.chain.blocks:
                 report.findings += files_outside(golden_side, current)
         except CorruptError as exc:
@@ -253,6 +292,12 @@ class _Verification:
                 report.findings.append(
                     Finding("corrupt-object", f"'{text}' cannot be read: {exc.message}", hint=exc.hint)
                 )
+
+    def _undecided(self, golden: Side | None) -> list[Finding]:
+        if not self._unseen:
+            return []
+        theirs = (golden.repo, golden.tree) if golden is not None else None
+        return undecided_keys(self._repo, self._commit, self._unseen, theirs)
 
     def _compare_with_pin(self, pin: Pin) -> None:
         """The golden commit is not in this store: its lineages in the lock still decide."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlstore._progress import Progress, expect
-from mlstore.errors import MlstoreError
+from mlstore.errors import MlstoreError, ObjectNotFound
 from mlstore.hashing import ObjectId
 from mlstore.history import Chain
 from mlstore.model import TreeEntry
 from mlstore.repository import Repository, Snapshot, compare_entries, find_entry
 from mlstore.verify.blocks import key_id
 from mlstore.verify.content import in_parallel
-from mlstore.verify.explain import explain_difference, explain_values, tell
+from mlstore.verify.explain import explain_difference, explain_values, tell, unexplained
 from mlstore.verify.findings import Finding
 from mlstore.verify.judging import Judge, where_in_worktree
 from mlstore.worktree import ContentCache, read_file
@@ -204,6 +204,8 @@ def _explain(repo: Repository, wanted: TreeEntry, actual: TreeEntry) -> tuple[st
             if lines:
                 return lines
         found = where_in_worktree((repo, wanted), repo, wanted.name)()
+    except ObjectNotFound:
+        return unexplained(repo)
     except MlstoreError:
         return ()
     return explain_difference(found, wanted.size, actual.size)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mlstore.durable import files_below
-from mlstore.errors import PathNotFound, WouldOverwrite
+from mlstore.errors import ObjectNotFound, PathNotFound, WouldOverwrite
 from mlstore.hashing import ObjectId
 from mlstore.index import Index, IndexEntry
 from mlstore.model import Collisions, TreeEntry, parents_of
@@ -330,7 +330,13 @@ def _update_index(
 def unread_entry(repo: Repository, entry: TreeEntry) -> IndexEntry:
     """Give an index entry for *entry* without stat data: the file will be looked at.
 
-    The fingerprint is taken from the stored blob, which is read (and verified) for it.
+    The fingerprint is taken from the stored blob, which is read (and verified) for it. Where a clone left
+    that out there is none: the file is then hashed as a whole to know it.
     """
-    digest = repo.objects.check(entry.id)
+    try:
+        digest = repo.objects.check(entry.id)
+    except ObjectNotFound:
+        if repo.filter is None or not repo.filter.leaves_out(entry.size):
+            raise
+        return IndexEntry(entry.name, entry.kind, entry.id, entry.size, bytes(16), None)
     return IndexEntry(entry.name, entry.kind, entry.id, digest.size, digest.checksum, None)
