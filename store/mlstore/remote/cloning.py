@@ -133,7 +133,8 @@ def _aside(target: Path) -> Iterator[Path]:
             finally:
                 durable.remove_folder(folder)
     except BaseException:
-        durable.remove_empty_folder(folder)
+        for path in (folder / STORE_NAME / LOCKS, folder / STORE_NAME, folder):
+            durable.remove_empty_folder(path)
         if made:
             durable.remove_empty_folder(target)
         raise
