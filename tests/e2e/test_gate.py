@@ -219,6 +219,24 @@ def test_a_changed_hyperparameter_is_named_and_no_tolerance_helps(
     assert report["policy"]["used"] == {"rule 2": 1}
 
 
+def test_predictions_are_compared_only_with_leave_and_the_finding_says_that_models_ran(
+    tmp_path: Path, made: dict[str, Path]
+) -> None:
+    rule = '[[gate.rules]]\npath = "*.joblib"\nequal = "predictions"\non = "data/raw.csv"\natol = 1e-6\n'
+    folder = build(tmp_path / "repo", rule)
+    hide(folder, "model.joblib", made["new model"].read_bytes())
+    run(folder, "run", "--force", "model", "metrics")
+    report = verify(folder, status=1)
+    assert verdicts(report)["model"] == "diverged"
+    (first, *_) = of_kind(report, "diverged")
+    assert any(
+        "neither golden's own nor vouched for, so it was not loaded" in line for line in first["details"]
+    )
+    report = verify(folder, "--allow-load")
+    (finding, *_) = of_kind(report, "equivalent")
+    assert "both models were loaded: stage 'model' wrote it here" in finding["message"]
+
+
 # tables
 
 

@@ -10,17 +10,18 @@ from typing import NoReturn
 from mlstore.durable import files_below
 from mlstore.errors import ObjectNotFound, PathNotFound, WouldOverwrite
 from mlstore.hashing import ObjectId
-from mlstore.index import Index, IndexEntry, StatData
+from mlstore.index import Index, IndexEntry
 from mlstore.model import Collisions, TreeEntry, parents_of
 from mlstore.model.patterns import has_magic, matches
 from mlstore.repository import Repository, Snapshot, diff_trees
 from mlstore.repository.snapshot import iter_files
 from mlstore.worktree.content import ContentCache
 from mlstore.worktree.ignore import ALWAYS_IGNORED
+from mlstore.worktree.newtrees import Written
 from mlstore.worktree.overlap import Occupied
 from mlstore.worktree.scan import Lookup
 from mlstore.worktree.status import is_below
-from mlstore.worktree.writer import WorktreeWriter, Written
+from mlstore.worktree.writer import WorktreeWriter
 
 _SHOWN = 10
 
@@ -217,7 +218,7 @@ def _force_plan(
 
 def _index_entry(path: str, entry: TreeEntry, written: Written) -> IndexEntry:
     digest = written.digest
-    return IndexEntry(path, entry.kind, entry.id, digest.size, digest.checksum, StatData.of(written.status))
+    return IndexEntry(path, entry.kind, entry.id, digest.size, digest.checksum, written.stat)
 
 
 def _index_kept(index: Index, path: str, entry: TreeEntry, cache: ContentCache) -> None:

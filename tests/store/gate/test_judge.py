@@ -218,6 +218,20 @@ def test_configuration_is_close_value_by_value(name: str, old: str, new: str, pa
     assert judged(old, new, "close", "atol = 1e-6", name=name).passes is passes
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("a.json", '{"x": {"k": 0.95}}', '{"x": {"k": 0.1, "k": 0.95}}'),
+        ("a.yaml", "x: {k: 0.95}\n", "x:\n  k: 0.1\n  k: 0.95\n"),
+    ],
+)
+def test_a_key_that_stands_twice_is_never_taken_for_either_value(name: str, old: str, new: str) -> None:
+    for equal, more in (("content", ""), ("close", "atol = 1"), ("metric", 'key = "x.k"\nmin = 0.9')):
+        found = judged(old, new, equal, more, name=name)
+        assert found.outcome == "undecided"
+        assert "twice in one place" in found.text
+
+
 def test_a_text_has_no_numbers_that_could_be_close() -> None:
     assert judged("x = 1.0\n", "x = 1.0\r\n", "close", "atol = 1", name="a.py").passes
     assert not judged("x = 1.0\n", "x = 1.1\n", "close", "atol = 1", name="a.py").passes
@@ -376,14 +390,6 @@ def loading(trusted: bool = True, probe: str | None = PROBE, time_limit: float =
         return Artifact.from_bytes(probe.encode(), path) if probe is not None else None
 
     return Loading(FORMAT, find, lambda *_: "a test says so" if trusted else None, time_limit)
-
-
-def test_models_that_predict_the_same_are_equivalent_and_it_is_said_that_they_ran() -> None:
-    scaled = make_pipeline(StandardScaler(), LinearRegression()).fit(X, Y)
-    found = judged(dump(moved(0)), dump(scaled), "predictions", RULE, name="m.joblib", loading=loading())
-    assert found.outcome == "equivalent", found.text
-    assert found.loaded
-    assert "both models were loaded: a test says so" in found.text
 
 
 def test_models_that_predict_otherwise_are_different() -> None:
