@@ -86,6 +86,11 @@ KINDS: dict[str, Kind] = {
         "Not the same, and equal by a rule",
         "The bytes differ, and a rule of golden's own gate says that what differs does not count.",
     ),
+    "undecided": Kind(
+        "Whether it is golden's cannot be told",
+        "A file is not golden's, only some of its keys count, and its content is neither in this store nor in "
+        "the worktree. Verify where the content is.",
+    ),
     "rolled-back": Kind(
         "An older state than was seen before",
         "The head is valid, but older than what this client or mlstore.lock has seen.",
