@@ -88,8 +88,8 @@ KINDS: dict[str, Kind] = {
     ),
     "undecided": Kind(
         "Whether it is golden's cannot be told",
-        "A file is not golden's, only some of its keys count, and its content is neither in this store nor in "
-        "the worktree. Verify where the content is.",
+        "A file is not golden's, only some of its keys count, and its content is neither in this store nor "
+        "in the worktree. Verify where the content is.",
     ),
     "rolled-back": Kind(
         "An older state than was seen before",
