@@ -27,6 +27,7 @@ from mlstore.worktree import ContentCache, checkout_snapshot
 from mlstore.worktree.checkout import unread_entry
 
 ASIDE = f"{STORE_NAME}.clone"
+LOCKS = "locks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +125,27 @@ def _aside(target: Path) -> Iterator[Path]:
         raise Refused(f"'{folder}' is a link", hint="look at it, then remove it", path=str(folder))
     try:
         durable.make_folder(folder)
-        with FileLock(folder / "lock", purpose="clone", wait=0):
+        # The lock goes along with the rename: whoever dies right after it leaves an empty folder at most.
+        with FileLock(folder / STORE_NAME / LOCKS / "clone", purpose="clone", wait=0):
             try:
-                durable.remove_folder(folder / STORE_NAME)  # of a clone that was killed
+                _clear(folder / STORE_NAME)  # of a clone that was killed
                 yield folder
             finally:
                 durable.remove_folder(folder)
     except BaseException:
+        for path in (folder / STORE_NAME / LOCKS, folder / STORE_NAME, folder):
+            durable.remove_empty_folder(path)
         if made:
             durable.remove_empty_folder(target)
         raise
+
+
+def _clear(store: Path) -> None:
+    for path in store.iterdir():
+        if path.is_symlink() or not path.is_dir():
+            durable.remove_file(path)
+        elif path.name != LOCKS:
+            durable.remove_folder(path)
 
 
 def _copy_refs(repo: Repository, refs: dict[str, ObjectId], head: Head, entry: ReflogEntry) -> None:

@@ -250,8 +250,8 @@ def test_a_killed_clone_is_no_repository_and_the_next_one_sweeps_it_away(rich: W
 
 def test_two_clones_into_one_folder_do_not_mix(rich: Work, tmp_path: Path) -> None:
     target = tmp_path / "copy"
-    (target / ASIDE).mkdir(parents=True)
-    with durable.FileLock(target / ASIDE / "lock", purpose="clone"):
+    lock = target / ASIDE / ".mlstore" / "locks" / "clone"
+    with durable.FileLock(lock, purpose="clone"):
         with pytest.raises(Locked):
             copy_of(rich.repo, target)
     assert not (target / ".mlstore").exists()
