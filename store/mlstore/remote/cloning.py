@@ -19,7 +19,7 @@ from mlstore.errors import ObjectNotFound, Refused
 from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.model import Person
-from mlstore.refs import Head, ReflogEntry
+from mlstore.refs import NOTES, Head, ReflogEntry
 from mlstore.remote.copying import copy_objects
 from mlstore.remote.wanted import Wanted, find_wanted
 from mlstore.repository import STORE_NAME, Filter, Repository, Snapshot, read_snapshot
@@ -65,7 +65,8 @@ def clone(
     _refuse_taken(target, empty=writes)
     refs, head = source.refs.all(), source.refs.head()
     roots = {*refs.values(), *([head.commit] if head.commit else [])}
-    wanted = find_wanted(source, sorted(roots), chosen)
+    notes = [target for name, target in refs.items() if name.startswith(NOTES)]
+    wanted = find_wanted(source, sorted(roots), chosen, notes=notes)
     _refuse_gaps(source, wanted)
     entry = ReflogEntry(None, None, time, str(who), f"clone: from {source.root}")
     with _aside(target) as folder:
