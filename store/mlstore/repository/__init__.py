@@ -1,7 +1,11 @@
 """A repository: where its parts are, how it is opened and locked, and what a snapshot is."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlstore._lazy import lazy_names
 from mlstore.repository.extent import Extent, measure
-from mlstore.repository.filter import Filter
 from mlstore.repository.repository import STORE_NAME, Repository
 from mlstore.repository.snapshot import (
     Change,
@@ -17,6 +21,9 @@ from mlstore.repository.snapshot import (
     write_tree,
     write_trees,
 )
+
+if TYPE_CHECKING:
+    from mlstore.repository.filter import Filter
 
 __all__ = [
     "STORE_NAME",
@@ -37,3 +44,5 @@ __all__ = [
     "write_tree",
     "write_trees",
 ]
+
+__getattr__ = lazy_names(__name__, {"Filter": "mlstore.repository.filter"})

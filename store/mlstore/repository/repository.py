@@ -20,10 +20,10 @@ from mlstore.hashing import DEFAULT_FORMAT, ObjectFormat, object_format
 from mlstore.index import Index
 from mlstore.objects import ObjectDatabase
 from mlstore.refs import RefStore
-from mlstore.repository.filter import Filter
 
 if TYPE_CHECKING:
     from mlstore.objects import Collector
+    from mlstore.repository.filter import Filter
 
 STORE_NAME = ".mlstore"
 DEFAULT_BRANCH = "main"
@@ -153,6 +153,8 @@ class Repository:
         if text is None:
             return None
         try:
+            from mlstore.repository.filter import Filter
+
             return Filter.parse(text)
         except UsageError as exc:
             raise ConfigError(
@@ -169,6 +171,8 @@ class Repository:
         from mlstore.objects.metadata import MetadataDatabase
 
         found = Repository(self.root, self._config)
+        from mlstore.repository.filter import Filter
+
         found.filter = Filter(0)
         found.objects = MetadataDatabase(self.objects)
         return found
