@@ -13,9 +13,10 @@ from mlstore.errors import CannotRun, PathNotFound
 from mlstore_cli import errors, output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import complete_revisions, define
+from mlstore_cli.signing import REQUIRE, require_options, signing_for
 
 
-@define("exec", dashes=True)
+@define("exec", dashes=True, optional=REQUIRE)
 @click.option(
     "--against",
     metavar="REV",
@@ -24,8 +25,17 @@ from mlstore_cli.options import complete_revisions, define
     shell_complete=complete_revisions,
     help="The pipeline that production may run.",
 )
+@require_options
 @pass_session
-def command(session: Session, against: str, after_dashes: tuple[str, ...] | None) -> int:
+def command(
+    session: Session,
+    against: str,
+    require_signature: tuple[str, ...],
+    accept_rollback: bool,
+    allowed_signers: str | None,
+    revocation: str | None,
+    after_dashes: tuple[str, ...] | None,
+) -> int:
     """Verify, then run a command.
 
     'mlstore exec --against golden -- CMD ARG...' runs CMD only when HEAD and the worktree are exactly the
@@ -43,6 +53,9 @@ def command(session: Session, against: str, after_dashes: tuple[str, ...] | None
             against=session.golden_argument(against),
             worktree=True,
             progress=progress,
+            signing=signing_for(session, require_signature, allowed_signers, revocation),
+            seen=session.last_seen,
+            accept_rollback=accept_rollback,
         )
     report.against = against
     if not report.ok:

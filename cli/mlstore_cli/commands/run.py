@@ -14,6 +14,7 @@ from mlstore_cli import errors, output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.live import Live
 from mlstore_cli.options import define, json_option
+from mlstore_cli.signing import SIGN, sign_options, signer_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from mlstore.errors import MlstoreError
     from mlstore.manifest import StageSpec
     from mlstore.pipeline import Listener, RunReport, StageOutcome
+    from mlstore.signing import Signer
 
 
-@define("run")
+@define("run", optional=SIGN)
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would run, and why.")
 @click.option("-f", "--force", is_flag=True, help="Run what is named (or everything) though nothing changed.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with what does not need it.")
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="So many independent stages at once.",
 )
+@sign_options
 @json_option
 @click.argument("stages", nargs=-1, metavar="[STAGE]...")
 @pass_session
@@ -45,14 +48,17 @@ def command(
     force: bool,
     keep_going: bool,
     jobs: int,
+    sign: str | None,
+    no_sign: bool,
     as_json: bool,
     stages: tuple[str, ...],
 ) -> int:
     """Run the stages that are stale and record each as a commit.
 
-    mlstore.toml declares the stages. Those whose inputs, command and outputs are what the chain recorded are
-    left alone; STAGE is run after whatever is stale above it. A command that fails, or does not keep to its
-    declaration, records nothing.
+    mlstore.toml declares the stages. Those whose inputs, command and outputs are what the chain recorded
+    are left alone; STAGE is run after whatever is stale above it. A command that fails, or does not keep to
+    its declaration, records nothing. With -S each block is signed; a key that cannot be used is told before
+    anything runs.
     """
     from mlstore.pipeline import plan
     from mlstore_cli.views import pipeline as view
@@ -64,16 +70,26 @@ def command(
         else:
             output.write_lines(view.format_plan(states, session.style))
         return errors.OK
-    return _run(session, stages, force=force, keep_going=keep_going, jobs=jobs, as_json=as_json)
+    signer = signer_for(session, sign, no_sign, "commit.sign")
+    return _run(session, stages, signer, force=force, keep_going=keep_going, jobs=jobs, as_json=as_json)
 
 
 def _run(
-    session: Session, stages: tuple[str, ...], *, force: bool, keep_going: bool, jobs: int, as_json: bool
+    session: Session,
+    stages: tuple[str, ...],
+    signer: Signer | None,
+    *,
+    force: bool,
+    keep_going: bool,
+    jobs: int,
+    as_json: bool,
 ) -> int:
     from mlstore.pipeline import Request, read_declared, run
     from mlstore_cli.views import pipeline as view
 
     names = [stage.name for stage in read_declared(session.repo).graph.select(stages)]
+    if signer is not None:
+        signer.probe()
     screen = _Screen(session, max(map(len, names)), as_json=as_json, jobs=jobs)
     # Python holds back what it prints into a pipe: then nothing would be live.
     environ = {"PYTHONUNBUFFERED": "1", **session.environ}
@@ -85,6 +101,7 @@ def _run(
         force=force,
         keep_going=keep_going,
         jobs=jobs,
+        sign=signer.sign_commit if signer is not None else None,
         listener=screen.listener(),
     )
     with _ending_on_signals():

@@ -31,6 +31,18 @@ class Head(NamedTuple):
     commit: ObjectId | None
 
 
+class Move(NamedTuple):
+    """A move of ``name`` (``HEAD`` or ``refs/...``): None where it was not, or is no more.
+
+    ``switched`` tells a HEAD that was put somewhere else from one whose branch moved beneath it.
+    """
+
+    name: str
+    old: ObjectId | None
+    new: ObjectId | None
+    switched: bool = False
+
+
 class RefStore:
     """The refs of one repository.
 
@@ -43,6 +55,8 @@ class RefStore:
         self._root = root
         self._scratch = scratch
         self._fsync = fsync
+        self.moves: list[Move] = []
+        """What was moved by way of this object, in order; HEAD too, where its branch moved."""
 
     # reading
 
@@ -121,6 +135,9 @@ class RefStore:
             self._log(name, entry)
             self._log_head(name, entry)
         self._write(self._path(name), new)
+        self.moves.append(Move(name, old, new))
+        if name.startswith(BRANCHES) and self.head().branch == name.removeprefix(BRANCHES):
+            self.moves.append(Move("HEAD", old, new))
 
     def delete(self, name: str, *, old: ObjectId) -> None:
         """Remove *name*, which must point to *old*; its reflog goes with it, as in git."""
@@ -128,6 +145,7 @@ class RefStore:
             raise Refused(f"'{name}' was moved by somebody else", ref=name)
         durable.remove_file(self._path(name), fsync=self._fsync)
         durable.remove_file(self._log_path(name), fsync=self._fsync)
+        self.moves.append(Move(name, old, None))
 
     def rename(self, old: str, new: str, *, entry: ReflogEntry) -> None:
         """Give the branch *old* the name *new*; HEAD follows."""
@@ -149,12 +167,14 @@ class RefStore:
         if entry is not None:
             self._log("HEAD", entry)
         self._write(self._root / "HEAD", _SYMBOLIC + name)
+        self.moves.append(Move("HEAD", None, self.read(name), switched=True))
 
     def set_head_detached(self, commit: ObjectId, entry: ReflogEntry | None = None) -> None:
         """Put HEAD on *commit* itself."""
         if entry is not None:
             self._log("HEAD", entry)
         self._write(self._root / "HEAD", commit)
+        self.moves.append(Move("HEAD", None, commit, switched=True))
 
     def expire_reflog(self, name: str, since: str, *, dry_run: bool = False) -> int:
         """Drop the entries of the log of *name* from before *since* (``YYYY-MM-DDT...``); gives how many.

@@ -39,6 +39,7 @@ class Repository:
         self.store = root / STORE_NAME
         self.scratch = self.store / "tmp"
         self.progress: Progress | None = None  # who wants to know how far a checkout is
+        self.verifier: object | None = None  # who judges signatures in this operation (signing.Verifier)
         self._config = config
         self._depth = 0
         self._mutex = threading.RLock()

@@ -16,6 +16,12 @@ _CATEGORIES: dict[str, Category] = {
     "wrong-lineage": "corrupt",
     "missing-object": "missing",
     "missing-ref": "missing",
+    "unsigned": "untrusted",
+    "unknown-key": "untrusted",
+    "expired-key": "untrusted",
+    "revoked-key": "untrusted",
+    "bad-signature": "untrusted",
+    "rolled-back": "untrusted",
 }
 _RANK: dict[Category, int] = {"corrupt": 0, "missing": 1, "untrusted": 2, "differs": 3}
 _SEVERITY_RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
@@ -74,7 +80,11 @@ class StageVerdict:
 
 @dataclass(slots=True)
 class Report:
-    """The outcome of one verification. ``skipped`` says what was not looked at, and why."""
+    """The outcome of one verification. ``skipped`` says what was not looked at, and why.
+
+    ``signatures`` has a row for each that was judged, ``anchors`` says how REV relates to what is known of
+    it from outside of the store.
+    """
 
     rev: str
     commit: str | None
@@ -83,6 +93,8 @@ class Report:
     stages: list[StageVerdict] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    signatures: list[dict[str, Any]] = field(default_factory=list)
+    anchors: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -126,4 +138,6 @@ class Report:
             "stages": [asdict(row) for row in self.stages],
             "checked": self.checked,
             "skipped": self.skipped,
+            "signatures": self.signatures,
+            "anchors": self.anchors,
         }

@@ -1,7 +1,8 @@
 """``verify``: is what stands here exactly the pipeline that it claims to be?
 
-In this order, and going on past every finding: history, content, lineage, worktree, pins, and the
-comparison with a golden pipeline. Nothing that is read is ever executed or deserialised.
+In this order, and going on past every finding: history, content, lineage, worktree, pins, anchors,
+signatures where they are required, and the comparison with a golden pipeline. Nothing that is read is ever
+executed or deserialised.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from mlstore._progress import Progress
 from mlstore.errors import CorruptError, NotFoundError, RefNotFound, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.history import Chain, read_chain, resolve_commit
-from mlstore.lockfile import LOCK_NAME, Pin
+from mlstore.lockfile import LOCK_NAME, Lock, Pin
 from mlstore.repository import STORE_NAME, Repository, read_snapshot
+from mlstore.signing import LastSeen
 from mlstore.verify.against import Side, compare_chains, files_outside
+from mlstore.verify.anchors import AnchorCheck
 from mlstore.verify.blocks import check_chain
 from mlstore.verify.content import check_blobs
 from mlstore.verify.findings import Finding, Report, StageVerdict
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.owners import name_owners
 from mlstore.verify.pins import check_pins, read_lock
+from mlstore.verify.signatures import SignatureCheck, Signing
 from mlstore.verify.worktree import check_worktree
 
 
@@ -33,6 +37,9 @@ class _Options:
     pins: bool
     jobs: int | None
     progress: Progress | None
+    signing: Signing
+    seen: LastSeen | None
+    accept_rollback: bool
 
 
 def verify(
@@ -45,17 +52,27 @@ def verify(
     pins: bool = True,
     jobs: int | None = None,
     progress: Progress | None = None,
+    signing: Signing | None = None,
+    seen: LastSeen | None = None,
+    accept_rollback: bool = False,
 ) -> Report:
-    """Verify the pipeline at *rev* and give the report; nothing is changed.
+    """Verify the pipeline at *rev* and give the report; nothing in the repository is changed.
 
-    *against* is a revision to compare with, the folder of another repository (``DIR`` or ``DIR@REV``),
-    or the name of a pin in ``mlstore.lock``. *history* hashes the blobs of all ancestors too. *worktree*
-    None checks the worktree when *rev* is what is checked out. *jobs* None uses all cores.
+    *against* is a revision to compare with, the folder of another repository (``DIR`` or ``DIR@REV``), or
+    the name of a pin in ``mlstore.lock``. *history* hashes the blobs of all ancestors too. *worktree* None
+    checks the worktree when *rev* is what is checked out. *jobs* None uses all cores. *signing* says whose
+    signatures are required, on top of what the settings and the lock require. *seen* is what this client
+    saw last: a head that does not descend from it is a finding (with *accept_rollback* only told); where
+    all is well, it is moved on.
 
     Raises ``RefNotFound`` and its like for a revision that names nothing, ``UsageError`` when the two
-    repositories have different object formats; damage becomes findings.
+    repositories have different object formats, ``CannotRun`` when signatures are required and
+    ``ssh-keygen`` is not there; damage becomes findings.
     """
-    return _Verification(repo, rev, _Options(against, history, worktree, pins, jobs, progress)).run()
+    options = _Options(
+        against, history, worktree, pins, jobs, progress, signing or Signing(), seen, accept_rollback
+    )
+    return _Verification(repo, rev, options).run()
 
 
 class _Verification:
@@ -74,7 +91,10 @@ class _Verification:
         self._check_content()
         self._check_lineage()
         self._check_worktree()
-        self._check_pins()
+        lock = self._check_pins()
+        anchors = AnchorCheck(self._repo, report, options.seen, options.accept_rollback)
+        anchors.run(self._inspection.commits, lock)
+        SignatureCheck(self._repo, options.signing, report).run(self._inspection.commits, lock)
         if options.against is not None:
             self._check_against(options.against)
         elif self._chain is not None:
@@ -90,8 +110,8 @@ class _Verification:
             ]
         name_owners(self._inspection)
         report.findings = [*self._inspection.findings, *report.findings]
-        report.skipped["signatures"] = "this version does not check signatures"
         report.sort()
+        anchors.remember()
         return report
 
     # the steps, in order
@@ -176,14 +196,15 @@ class _Verification:
             progress=self._options.progress,
         )
 
-    def _check_pins(self) -> None:
+    def _check_pins(self) -> Lock | None:
         lock = read_lock(self._repo) if self._options.pins else None
         if lock is None:
             reason = f"there is no {LOCK_NAME}" if self._options.pins else "not asked for"
             self._report.skipped["pins"] = reason
-            return
+            return None
         self._report.findings += check_pins(self._repo, lock)
         self._report.checked["pins"] = len(lock.pins)
+        return lock
 
     def _check_against(self, text: str) -> None:
         report = self._report
