@@ -356,6 +356,17 @@ def test_what_the_program_prints_decides_nothing(
     signed("verify", "--require-signature", status=5)
 
 
+def test_a_verification_that_fails_and_says_good_has_failed(
+    signed: Cli, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = subprocess.run(["which", "ssh-keygen"], capture_output=True, text=True, check=True).stdout.strip()
+    lie = f'if [ "$2" = verify ]; then echo "Good signature"; exit 1; fi; exec {real} "$@"'
+    monkeypatch.setenv("PATH", fake_keygen(keys.folder / "bin", lie))
+    assert state(signed) == "UNKNOWN-KEY"
+    report = signed("verify", "--require-signature=ada@example.org", "--json", status=5).json
+    assert report["verdict"] == "unknown-key"
+
+
 def test_names_that_the_program_makes_up_are_only_asked_about(
     signed: Cli, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,7 +402,7 @@ def test_a_program_in_the_current_folder_is_never_run(
     mark = keys.folder / "ran"
     fake_keygen(signed.root / "bin", f"touch {mark}")
     monkeypatch.chdir(signed.root / "bin")
-    monkeypatch.setenv("PATH", f"{os.pathsep}.{os.pathsep}bin{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f".{os.pathsep}{os.environ['PATH']}")
     assert state(signed, status=0) == "GOOD"
     assert not mark.exists()
 
@@ -487,6 +498,9 @@ def test_what_was_before_signing_began_may_be_left_out(signed: Cli) -> None:
     signed("run")
     signed("tag", "--golden", "--require-signature", status=1)
     signed("tag", "--golden", "--require-signature", "--signed-since", "HEAD")
+    # Whoever requires more, gets more: the lock's exemption is the lock's alone.
+    stricter = signed("verify", "--require-signature", "--json", status=5).json
+    assert [row["state"] for row in stricter["signatures"]] == ["GOOD", "UNSIGNED", "UNSIGNED"]
     report = signed("verify", "--json").json
     assert report["skipped"]["signatures"] == "3 earlier commits, which the policy leaves out"
     signed.write("a.txt", "2\n")

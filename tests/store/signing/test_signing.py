@@ -91,6 +91,27 @@ def test_a_signature_that_fails_records_nothing(repo: Repository) -> None:
 
 
 @needs_keygen
+@pytest.mark.parametrize(
+    ("after", "before", "state"),
+    [
+        ("20260101", "20260201", "GOOD"),
+        ("20260116152448", "20260116152449", "GOOD"),
+        ("20260116152449", "20400101", "EXPIRED"),
+        ("20200101", "20260116152447", "EXPIRED"),
+    ],
+)
+def test_a_key_is_held_against_the_time_of_the_commit_to_the_second(
+    repo: Repository, keys: Keys, after: str, before: str, state: str
+) -> None:
+    keys.allowed.write_text("")
+    keys.allow("ada", "ada@example.org", f'valid-after="{after}",valid-before="{before}"')
+    commit = record_commit(repo, message="one", author=ADA, time=TIME, sign=signer(keys).sign_commit)
+    verifier = Verifier(lambda: find_keygen(None), Trust(keys.allowed))
+    for wanted in ((), ("ada@example.org",)):
+        assert verifier.commit(repo.objects.read_commit(commit), wanted).state == state
+
+
+@needs_keygen
 def test_many_threads_may_ask_one_verifier(repo: Repository, keys: Keys) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
