@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         write_all,
     )
     from mlstore.durable.locks import FileLock
+    from mlstore.durable.spread import spread_below
     from mlstore.durable.staging import StagedFile, Staging, move_files, sweep
     from mlstore.durable.sync import sync_folder
 
@@ -43,6 +44,7 @@ __all__ = [
     "remove_file",
     "remove_folder",
     "replace_file",
+    "spread_below",
     "storage_error",
     "storage_errors",
     "sweep",
@@ -69,6 +71,7 @@ __getattr__ = lazy_names(
         "remove_file": "mlstore.durable.files",
         "remove_folder": "mlstore.durable.files",
         "replace_file": "mlstore.durable.files",
+        "spread_below": "mlstore.durable.spread",
         "sweep": "mlstore.durable.staging",
         "sync_folder": "mlstore.durable.sync",
         "write_all": "mlstore.durable.files",

@@ -54,7 +54,7 @@ class Staging:
     """
 
     def __init__(self, scratch: Path, *, fsync: bool = True) -> None:
-        self._scratch = scratch
+        self.scratch = scratch
         self._fsync = fsync
         self._folder: Path | None = None
         self._lock = -1
@@ -70,7 +70,7 @@ class Staging:
 
     def new_file(self, mode: int = 0o444) -> StagedFile:
         """Open a new file; raises ``StorageError``."""
-        with storage_errors(self._scratch):
+        with storage_errors(self.scratch):
             if self._folder is None:
                 self._folder = self._open_folder()
             self._count += 1
@@ -78,7 +78,7 @@ class Staging:
 
     def new_folder(self) -> Path:
         """Make a new folder, for a whole tree that gets its place by one rename; raises ``StorageError``."""
-        with storage_errors(self._scratch):
+        with storage_errors(self.scratch):
             if self._folder is None:
                 self._folder = self._open_folder()
             self._count += 1
@@ -87,9 +87,9 @@ class Staging:
             return path
 
     def _open_folder(self) -> Path:
-        self._scratch.mkdir(exist_ok=True)
+        self.scratch.mkdir(exist_ok=True)
         while True:
-            folder = self._scratch / f"staging-{os.urandom(8).hex()}"
+            folder = self.scratch / f"staging-{os.urandom(8).hex()}"
             folder.mkdir()
             lock = folder / _LOCK_NAME
             # Where a sweep comes between these lines the folder is going or gone: take another.
@@ -118,7 +118,7 @@ class Staging:
         touched = {place for folder in reused for place in (folder, folder.parent)}
         if not (pairs or touched):
             return
-        with storage_errors(self._scratch):
+        with storage_errors(self.scratch):
             self._sync_files([staged for staged, _ in pairs])
             for staged, final in pairs:
                 if final.parent not in touched and not final.parent.is_dir():
@@ -129,7 +129,7 @@ class Staging:
             self._sync_names(touched)
 
     def _sync_files(self, files: list[Path]) -> None:
-        if not (self._fsync and files) or (len(files) >= _BATCH_FROM and sync_file_system(self._scratch)):
+        if not (self._fsync and files) or (len(files) >= _BATCH_FROM and sync_file_system(self.scratch)):
             return
         for path in files:
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
@@ -139,7 +139,7 @@ class Staging:
                 os.close(fd)
 
     def _sync_names(self, folders: set[Path]) -> None:
-        if not self._fsync or (len(folders) >= _BATCH_FROM and sync_file_system(self._scratch)):
+        if not self._fsync or (len(folders) >= _BATCH_FROM and sync_file_system(self.scratch)):
             return
         for folder in sorted(folders):
             sync_folder(folder)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from mlstore._progress import Progress, expect
-from mlstore.durable import Staging, storage_errors
+from mlstore.durable import Staging, spread_below, storage_errors
 from mlstore.durable.behind import BEHIND_FROM, write_behind
 from mlstore.durable.files import create_file
 from mlstore.hashing import Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
@@ -25,6 +26,7 @@ from mlstore.repository import Repository
 from mlstore.worktree.folders import Folders
 
 _DEEP = 1024
+_MANY = 1000  # from so many files on it pays to ask the file system where it puts them
 
 
 class Written(NamedTuple):
@@ -94,6 +96,8 @@ class WorktreeWriter:
     def stage_all(self, files: Mapping[str, TreeEntry], progress: Progress | None = None) -> None:
         """As ``stage`` for many: small blobs are read in the order in which the store has them."""
         validate_paths(files)
+        if len(files) >= _MANY:
+            self._trees.spread()
         expect(progress, len(files), sum(entry.size for entry in files.values()))
         told = progress or (lambda _path, _size: None)
         small: dict[ObjectId, list[str]] = {}
@@ -169,6 +173,7 @@ class WorktreeWriter:
     def _put_trees(self, folders: Folders) -> dict[str, Written]:
         """Give whole new folders their names; one that is there by now gets its files one by one."""
         written: dict[str, Written] = {}
+        self._trees.gather()
         for top, (root, files) in sorted(self._trees.tops.items()):
             whole = folders.put_folder(root, top)
             for path, staged, known in files:
@@ -176,11 +181,13 @@ class WorktreeWriter:
         return written
 
 
-class _Place(NamedTuple):
+@dataclass(slots=True)
+class _Place:
     """A folder that is built aside, and the files of its new tree: path, staged file, what is written."""
 
     folder: str
     files: list[tuple[str, str, Written]]
+    has_folders: bool = False
 
 
 class _NewTrees:
@@ -190,7 +197,20 @@ class _NewTrees:
         self._root = root
         self._staging = staging
         self._places: dict[str, _Place | None] = {"": None}
+        self._spreading = False
+        self._spread: list[str] = []
         self.tops: dict[str, tuple[Path, list[tuple[str, str, Written]]]] = {}
+
+    def spread(self) -> None:
+        """Have what is built from now on spread over the disk: many files may just have been removed."""
+        self._spreading = True
+        spread_below(self._staging.scratch)  # for the folder in which all is staged
+
+    def gather(self) -> None:
+        """Leave no trace of that in what becomes the user's."""
+        for folder in self._spread:
+            spread_below(folder, on=False)
+        self._spread.clear()
 
     def place(self, folder: str) -> _Place | None:
         """Give where the files of *folder* are to be written, None for a folder that is there already."""
@@ -204,6 +224,10 @@ class _NewTrees:
         parent, _, name = folder.rpartition("/")
         above = self.place(parent)
         if above is not None:
+            if self._spreading and not above.has_folders:
+                spread_below(above.folder)
+                self._spread.append(above.folder)
+                above.has_folders = True
             below = f"{above.folder}{os.sep}{name}"
             os.mkdir(below)
             return _Place(below, above.files)

@@ -12,7 +12,7 @@ from mlstore.errors import CorruptObject, InvalidPath, ObjectNotFound, StorageEr
 from mlstore.hashing import ObjectId
 from mlstore.model import TreeEntry
 from mlstore.objects import SMALL, ObjectDatabase
-from mlstore.worktree import WorktreeWriter, folders, write_text
+from mlstore.worktree import WorktreeWriter, folders, write_text, writer
 
 if TYPE_CHECKING:
     from tests.store.support import Work
@@ -406,3 +406,31 @@ def test_a_tree_that_understates_a_size_does_not_make_us_hold_the_blob(
         files.stage_all({"a": liar, "b": liar})
         files.apply()
     assert (work.path("a").read_bytes(), work.path("b").read_bytes()) == (data, data)
+
+
+def test_many_files_are_spread_over_the_disk_and_their_folders_keep_no_mark_of_it(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked: list[tuple[Path, bool]] = []
+    real = writer.spread_below
+
+    def noted(folder: str | Path, *, on: bool = True) -> None:
+        marked.append((Path(folder), on))
+        real(folder, on=on)
+
+    monkeypatch.setattr(writer, "spread_below", noted)
+    monkeypatch.setattr(writer, "_MANY", 4)
+    one = blob(work)
+    few = {f"few/a/{n}": one for n in range(3)}
+    with WorktreeWriter(work.repo) as files:
+        files.stage_all(few)
+        files.apply()
+    assert marked == []
+    with WorktreeWriter(work.repo) as files:
+        files.stage_all({f"many/{folder}/{n}": one for folder in "abc" for n in range(3)})
+        files.apply()
+    scratch, *rest = marked
+    assert scratch == (work.repo.scratch, True)
+    assert [on for _, on in rest] == [True, False]
+    assert len({folder for folder, _ in rest}) == 1
+    assert len([path for path in work.path("many").rglob("*") if path.is_file()]) == 9
