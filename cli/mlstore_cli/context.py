@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from mlstore_cli import output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
 
     from mlstore.model import Person
+    from mlstore.refs import Move
     from mlstore.repository import Repository
     from mlstore.signing import LastSeen
     from mlstore_cli.progress import Progress
@@ -122,6 +123,7 @@ class Session:
             from mlstore.repository import Repository
 
             self._repo = Repository.discover(self.cwd)
+            self._repo.before_move = self._expect_moves
         return self._repo
 
     def repo_path(self, text: str) -> str:
@@ -166,6 +168,10 @@ class Session:
                 machine = os.uname().nodename if hasattr(os, "uname") else ""
                 self._last_seen = LastSeen(folder / "mlstore", machine)
         return self._last_seen
+
+    def _expect_moves(self, moves: Sequence[Move]) -> None:
+        if self._repo is not None and self.last_seen is not None:
+            self.last_seen.expect(self._repo, moves)
 
     def remember_moves(self) -> None:
         """Remember outside of the repository which refs this command moved; that never fails the command."""

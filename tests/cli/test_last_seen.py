@@ -79,6 +79,40 @@ def test_what_this_client_did_itself_is_no_rollback(repo: Cli, commands: str) ->
     assert set(found["refs"].values()) == {"MATCH"}
 
 
+@pytest.mark.parametrize("commands", HONEST.values(), ids=HONEST)
+def test_a_command_that_is_killed_after_the_move_leaves_no_rollback(
+    repo: Cli, commands: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What would have been noted at the end is not.
+    monkeypatch.setattr("mlstore_cli.context.Session.remember_moves", lambda _session: None)
+    for command in commands.split("; "):
+        repo(*command.split())
+        assert seen(repo, "--no-worktree")["state"] in ("MATCH", "NEWER")
+
+
+def test_a_move_that_was_announced_and_not_made_leaves_no_rollback(
+    repo: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mlstore.refs.store.RefStore._write", die)
+        repo("reset", "--soft", "HEAD~1", status=130)
+    assert seen(repo)["state"] == "MATCH"
+    repo.commit("three", a_txt="3\n")
+    assert seen(repo)["state"] == "MATCH"
+
+
+def test_an_announced_move_does_not_cover_up_a_rollback(repo: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = head(repo, "HEAD~1")
+    repo.commit("three", a_txt="3\n")
+    move(repo, MAIN, old)
+    repo("commit", "--amend", "-m", "other")
+    repo("reset", "--soft", "HEAD")
+    assert seen(repo, "--no-worktree", status=5)["refs"][MAIN] == "ROLLED-BACK"
+
+
 def test_a_moved_tag_of_this_client_is_no_rollback(repo: Cli) -> None:
     for revision in ("HEAD", "HEAD~1"):
         repo("tag", "-f", "-m", "one", "golden", revision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from mlstore.refs import RefStore
 
 if TYPE_CHECKING:
     from mlstore.objects import Collector
+    from mlstore.refs import Move
 
 STORE_NAME = ".mlstore"
 DEFAULT_BRANCH = "main"
@@ -40,6 +41,7 @@ class Repository:
         self.scratch = self.store / "tmp"
         self.progress: Progress | None = None  # who wants to know how far a checkout is
         self.verifier: object | None = None  # who judges signatures in this operation (signing.Verifier)
+        self.before_move: Callable[[Sequence[Move]], None] | None = None  # who wants to know of refs first
         self._config = config
         self._depth = 0
         self._mutex = threading.RLock()
@@ -142,7 +144,9 @@ class Repository:
     @cached_property
     def refs(self) -> RefStore:
         """Branches, tags, HEAD and reflogs."""
-        return RefStore(self.store, scratch=self.scratch, fsync=self.fsync)
+        refs = RefStore(self.store, scratch=self.scratch, fsync=self.fsync)
+        refs.before_move = self.before_move
+        return refs
 
     def path_of(self, path: Path) -> str:
         """Give the repository path of the file-system path *path* ("" for the root).

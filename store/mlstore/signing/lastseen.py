@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -31,11 +31,16 @@ _WAIT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Where a ref stood: the id in it, and the commit that it leads to (None for others) with its height."""
+    """Where a ref stood: the id in it, and the commit that it leads to (None for others) with its height.
+
+    ``pending`` is where a command of this client was about to move it (None: to remove it) and may have been
+    killed.
+    """
 
     id: ObjectId
     commit: ObjectId | None
     height: int = 0
+    pending: tuple[ObjectId | None, ...] = ()
 
 
 class LastSeen:
@@ -71,6 +76,8 @@ class LastSeen:
         before, now = seen.get(name), look(repo, name)
         if before is None:
             return "NONE"
+        if (None if now is None else now.id) in before.pending:
+            return "MATCH"
         if now is not None and now.id == before.id:
             return "MATCH"
         if now is not None and _descends(repo, now, before):
@@ -80,7 +87,33 @@ class LastSeen:
     def note(self, repo: Repository, names: Iterable[str]) -> None:
         """Remember where these refs stand now: a verification passed, or the user accepts it."""
         now = {name: found for name in names if (found := look(repo, name)) is not None}
-        self._change(repo, lambda known: {**known, **now})
+        known = self.read(repo)
+        if any(known.get(name) != found for name, found in now.items()):
+            self._change(repo, lambda known: {**known, **now})
+
+    def expect(self, repo: Repository, moves: Iterable[Move]) -> None:
+        """Note *moves* that this client's own command is about to make: it may be killed right after.
+
+        What descends from what was seen needs no note.
+        """
+        seen = self.read(repo)
+        wanted = []
+        for move in moves:
+            before = seen.get(move.name)
+            if before is None or move.new in (before.id, *before.pending):
+                continue
+            forward = move.new is not None and _descends(repo, _resolved(repo, move.new), before)
+            if not forward and (move.switched or _is_honest(repo, move, before)):
+                wanted.append(move)
+
+        def add(known: dict[str, Seen]) -> dict[str, Seen]:
+            for move in wanted:
+                if (before := known.get(move.name)) is not None:
+                    known[move.name] = replace(before, pending=(*before.pending, move.new))
+            return known
+
+        if wanted:
+            self._change(repo, add)
 
     def note_moves(self, repo: Repository, moves: Iterable[Move]) -> None:
         """Follow *moves* that this client's own command made.
@@ -139,6 +172,7 @@ class LastSeen:
     def _save(self, repo: Repository, path: Path, known: Mapping[str, Seen]) -> None:
         rows = {
             name: {"id": seen.id, "commit": seen.commit, "height": seen.height}
+            | ({"pending": seen.pending} if seen.pending else {})
             for name, seen in sorted(known.items())
         }
         value = {
@@ -184,7 +218,7 @@ def _descends(repo: Repository, now: Seen, before: Seen) -> bool:
 
 
 def _is_honest(repo: Repository, move: Move, before: Seen | None) -> bool:
-    if before is None or move.old == before.id or move.new == before.id:
+    if before is None or move.new == before.id or move.old in (before.id, *before.pending):
         return True
     ends = (end for end in (move.old, move.new) if end is not None)
     return any(_descends(repo, _resolved(repo, end), before) for end in ends)
@@ -193,10 +227,12 @@ def _is_honest(repo: Repository, move: Move, before: Seen | None) -> bool:
 def _seen(row: object) -> Seen:
     if not isinstance(row, dict) or not is_object_id(row.get("id")) or type(row.get("height")) is not int:
         raise ValueError("an entry is not one of ours")
-    commit = row.get("commit")
-    if commit is not None and not is_object_id(commit):
+    commit, pending = row.get("commit"), row.get("pending", [])
+    if not isinstance(pending, list) or not all(
+        one is None or is_object_id(one) for one in (commit, *pending)
+    ):
         raise ValueError("an entry is not one of ours")
-    return Seen(ObjectId(row["id"]), None if commit is None else ObjectId(commit), row["height"])
+    return Seen(ObjectId(row["id"]), commit, row["height"], tuple(pending))
 
 
 def _reason(exc: Exception) -> str:

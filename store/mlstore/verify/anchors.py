@@ -39,10 +39,8 @@ class AnchorCheck:
 
     def remember(self) -> None:
         """Note where the judged refs stand, once the whole verification has passed."""
-        states = self.report.anchors.get("last-seen", {}).get("refs", {})
-        moved = [name for name in self._names if states.get(name) != "MATCH"]
-        if self.seen is not None and self.report.ok and moved:
-            self.seen.note(self.repo, moved)
+        if self.seen is not None and self.report.ok and self._names:
+            self.seen.note(self.repo, self._names)
             if self.seen.problem is not None:
                 self.report.skipped["last-seen"] = self.seen.problem
 
