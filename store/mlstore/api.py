@@ -42,9 +42,23 @@ _TABLES = {
 }
 
 
-def open(path: str | PathLike[str] = ".") -> Store:  # noqa: A001 - `mlstore.open` is what users say
-    """Open the repository that *path* lies in; raises ``NotARepository`` or ``ConfigError``."""
-    return Store(Repository.discover(Path(path)))
+def open(  # noqa: A001 - `mlstore.open` is what users say
+    path: str | PathLike[str] = ".",
+    *,
+    allowed_signers: str | PathLike[str] | None = None,
+    revocation: str | PathLike[str] | None = None,
+) -> Store:
+    """Open the repository that *path* lies in; raises ``NotARepository`` or ``ConfigError``.
+
+    *allowed_signers* and *revocation* are the lists that signatures are judged by, where they are required
+    (None: those of the repository's settings).
+    """
+    repo = Repository.discover(Path(path))
+    if allowed_signers is not None or revocation is not None:
+        from mlstore.signing.verifier import verifier_of
+
+        repo.verifier = verifier_of(repo, allowed_signers, revocation)
+    return Store(repo)
 
 
 def init(path: str | PathLike[str] = ".", *, object_format: str | None = None) -> Store:

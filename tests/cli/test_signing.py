@@ -12,7 +12,7 @@ from tests.keys import Keys, needs_keygen
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Cli
+    from tests.cli.conftest import Cli, Spawn
 
 pytestmark = needs_keygen
 
@@ -463,6 +463,18 @@ def test_exec_requires_signatures_when_asked_to(signed: Cli) -> None:
     signed("tag", "--golden", "-s")
     signed("exec", "--require-signature", "--", "true")
     signed("exec", "--require-signature=bob", "--", "true", status=5)
+
+
+def test_exec_leaves_nothing_behind_in_the_folder_for_temporary_files(
+    signed: Cli, spawn: Spawn, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    scratch = tmp_path_factory.mktemp("scratch")
+    signed.write("mlstore.toml", PIPELINE)
+    signed("run", "-S")
+    signed("tag", "--golden", "-s")
+    done = spawn("exec", "--require-signature", "--", "echo", "ran", cwd=signed.root, TMPDIR=str(scratch))
+    assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_list_inside_of_the_repository_is_used_with_a_warning(signed: Cli, keys: Keys) -> None:

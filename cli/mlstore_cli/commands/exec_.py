@@ -47,17 +47,20 @@ def command(
     from mlstore.verify import verify
     from mlstore_cli.views.verify import format_refusal
 
+    signing = signing_for(session, require_signature, allowed_signers, revocation)
     with session.progress("verifying") as progress:
         report = verify(
             session.repo,
             against=session.golden_argument(against),
             worktree=True,
             progress=progress,
-            signing=signing_for(session, require_signature, allowed_signers, revocation),
+            signing=signing,
             seen=session.last_seen,
             accept_rollback=accept_rollback,
         )
     report.against = against
+    if signing.verifier is not None:
+        signing.verifier.close()  # nothing runs at the end of a process that becomes another program
     if not report.ok:
         for line in format_refusal(report, against, session.error_style):
             output.write_note(line)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlstore import durable
 from mlstore._progress import Progress
@@ -40,7 +40,7 @@ class Repository:
         self.store = root / STORE_NAME
         self.scratch = self.store / "tmp"
         self.progress: Progress | None = None  # who wants to know how far a checkout is
-        self.verifier: object | None = None  # who judges signatures in this operation (signing.Verifier)
+        self.verifier: Any = None  # who judges signatures in this operation: a signing.Verifier, or None
         self.before_move: Callable[[Sequence[Move]], None] | None = None  # who wants to know of refs first
         self._config = config
         self._depth = 0

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 from mlstore.errors import ConfigError, UsageError
@@ -49,6 +50,12 @@ class Verifier:
         self._numbers = itertools.count()
         self._principals: dict[bytes, list[str]] = {}
         self._mutex = threading.Lock()
+        self._clean: Callable[[], object] | None = None
+
+    def close(self) -> None:
+        """Remove what was written aside; that happens by itself, unless the process is replaced."""
+        if self._clean is not None:
+            self._clean()
 
     # what callers ask
 
@@ -96,7 +103,7 @@ class Verifier:
     @cached_property
     def _folder(self) -> Path:
         folder = tempfile.mkdtemp(prefix="mlstore-verify-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._clean = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
 
     def new_file(self, data: bytes) -> Path:
@@ -245,23 +252,25 @@ def _check_names(wanted: Sequence[str]) -> None:
             )
 
 
-def verifier_of(repo: Repository) -> Verifier:
-    """Give the verifier that the repository's own settings ask for.
+def verifier_of(
+    repo: Repository,
+    signers: str | PathLike[str] | None = None,
+    revoked: str | PathLike[str] | None = None,
+) -> Verifier:
+    """Give the verifier by these lists, else by those that the repository's own settings name.
 
     ``signing.allowedsigners`` and ``signing.revocation`` in ``.mlstore/config``, relative to the root;
     ``ssh-keygen`` is looked for where the system keeps its programs.
     """
-    return Verifier(lambda: find_keygen(None), configured_trust(repo))
 
+    def look_up(given: str | PathLike[str] | None, setting: str) -> Path | None:
+        configured = repo.config.get_text(setting)
+        if given is not None:
+            return Path(given).absolute()
+        return None if configured is None else repo.root / configured
 
-def configured_trust(repo: Repository) -> Trust:
-    """Give the trust of ``.mlstore/config``."""
-    signers = repo.config.get_text("signing.allowedsigners")
-    revoked = repo.config.get_text("signing.revocation")
-    return Trust(
-        repo.root / signers if signers is not None else None,
-        repo.root / revoked if revoked is not None else None,
-    )
+    trust = Trust(look_up(signers, "signing.allowedsigners"), look_up(revoked, "signing.revocation"))
+    return Verifier(lambda: find_keygen(None), trust)
 
 
 def is_signed_good(repo: Repository, commit: ObjectId, verifier: Verifier | None = None) -> bool:
@@ -271,6 +280,5 @@ def is_signed_good(repo: Repository, commit: ObjectId, verifier: Verifier | None
     by ``verifier_of``. An unsigned commit is never good, and needs no ``ssh-keygen``. Raises as
     ``Verifier.commit``.
     """
-    judge = verifier or repo.verifier or verifier_of(repo)
-    assert isinstance(judge, Verifier)
+    judge: Verifier = verifier or repo.verifier or verifier_of(repo)
     return judge.commit(repo.objects.read_commit(commit)).good

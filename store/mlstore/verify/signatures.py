@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlstore.errors import ConfigError, CorruptError, NotFoundError
+from mlstore.errors import ConfigError, MlstoreError
 from mlstore.hashing import ObjectId, is_object_id
 from mlstore.lockfile import LOCK_NAME, Lock, Pin
 from mlstore.model import Commit
@@ -118,7 +118,7 @@ class SignatureCheck:
     def verifier(self) -> Verifier:
         """Who judges."""
         if self._verifier is None:
-            self._verifier = self.signing.verifier or verifier_of(self.repo)
+            self._verifier = self.signing.verifier or self.repo.verifier or verifier_of(self.repo)
         return self._verifier
 
     # commits
@@ -156,10 +156,10 @@ class SignatureCheck:
     # tags
 
     def _check_tag(self, pin: Pin, wanted: Sequence[Requirement]) -> None:
-        ref = self.repo.refs.read(TAGS + pin.name)
         try:
+            ref = self.repo.refs.read(TAGS + pin.name)
             tag = self.repo.objects.read_tag(ref) if ref and self.repo.objects.kind(ref) == "tag" else None
-        except (CorruptError, NotFoundError):
+        except MlstoreError:
             return  # told by the check of the pins
         found = Signature("UNSIGNED")
         for names in dict.fromkeys(one.principals for one in wanted) or [()]:

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.keys import Keys, needs_keygen
 
-from mlstore.errors import CannotRun, ConfigError
+import mlstore
+from mlstore.errors import CannotRun, ConfigError, NotVerified
 from mlstore.history import create_tag, record_commit
+from mlstore.lockfile import Lock, SignedPolicy, render_lock
 from mlstore.model import Person
 from mlstore.repository import Repository
 from mlstore.signing import Keygen, Signer, Trust, Verifier, find_keygen, is_signed_good
@@ -140,6 +142,35 @@ def test_a_list_that_changes_meanwhile_does_not_change_a_verdict(repo: Repositor
     keys.allowed.write_text("")
     assert verifier.commit(commit).good
     assert not Verifier(lambda: find_keygen(None), Trust(keys.allowed)).commit(commit).good
+
+
+@needs_keygen
+def test_what_was_written_aside_is_removed(
+    repo: Repository, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    commit = repo.objects.read_commit(
+        record_commit(repo, message="one", author=ADA, time=TIME, sign=signer(keys).sign_commit)
+    )
+    verifier = Verifier(lambda: find_keygen(None), Trust(keys.allowed))
+    assert verifier.commit(commit).good
+    assert list(scratch.iterdir()) != []
+    verifier.close()
+    assert list(scratch.iterdir()) == []
+
+
+@needs_keygen
+def test_the_library_requires_what_the_lock_requires(repo: Repository, keys: Keys) -> None:
+    record_commit(repo, message="one", author=ADA, time=TIME, sign=signer(keys).sign_commit)
+    (repo.root / "mlstore.lock").write_text(render_lock(Lock("blake3", {}, SignedPolicy())))
+    assert mlstore.open(repo.root, allowed_signers=keys.allowed).verify().ok
+    assert mlstore.open(repo.root).verify().verdict == "unknown-key"
+    keys.revoke("ada")
+    store = mlstore.open(repo.root, allowed_signers=keys.allowed, revocation=keys.revoked)
+    with pytest.raises(NotVerified, match="revoked"):
+        store.require(against="HEAD")
 
 
 # the program
