@@ -143,6 +143,41 @@ def test_a_key_with_a_passphrase_and_no_terminal_is_told_in_one_line(signed: Cli
     assert signed("rev-parse", "HEAD").out == before
 
 
+AT_A_TERMINAL = """
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.executable, [sys.executable, "-m", "mlstore_cli", *sys.argv[2:]])
+said = b""
+while True:
+    try:
+        data = os.read(terminal, 1000)
+    except OSError:
+        break
+    if not data:
+        break
+    said += data
+    if b"passphrase" in said and sys.argv[1]:
+        os.write(terminal, sys.argv[1].encode() + b"\\n")
+        sys.argv[1] = ""
+sys.stdout.write(said.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize(("passphrase", "status"), [("secret", 0), ("wrong", 6)])
+def test_a_passphrase_is_asked_for_at_the_terminal(
+    signed: Cli, keys: Keys, spawn: Spawn, passphrase: str, status: int
+) -> None:
+    locked = keys.make("locked", passphrase="secret")
+    keys.allow("locked", "locked@example.org")
+    command = ("commit", "-q", "--allow-empty", f"-S{locked}", "-m", "two")
+    done = spawn("-c", AT_A_TERMINAL, passphrase, *command, cwd=signed.root)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Enter passphrase" in done.stdout
+    assert (signed("log", "-1", "--show-signature").out.count("GOOD locked@example.org")) == (status == 0)
+
+
 def test_without_a_key_the_settings_are_named(cli: Cli, keys: Keys) -> None:
     cli.write("a.txt", "1\n")
     cli("add", "a.txt")
