@@ -241,7 +241,8 @@ def test_the_state_of_the_lock_is_told(repo: Cli) -> None:
 def test_without_a_folder_nothing_is_remembered_and_that_is_said(
     history: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("MLSTORE_STATE", "XDG_STATE_HOME", "HOME"):
+    monkeypatch.delenv("MLSTORE_STATE")
+    for variable in ("XDG_STATE_HOME", "HOME"):
         monkeypatch.setenv(variable, "")
     assert seen(history) == {"state": "NONE", "refs": {}}
     assert "last-seen (there is no folder to remember heads in)" in history("verify", "-v").out
@@ -255,6 +256,7 @@ def test_the_folder_is_where_state_of_the_user_belongs(
     history: Cli, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     home = tmp_path_factory.mktemp("home")
+    monkeypatch.delenv("MLSTORE_STATE")
     monkeypatch.setenv("XDG_STATE_HOME", "relative/counts/for/nothing")
     monkeypatch.setenv(variable, str(home))
     history("verify")

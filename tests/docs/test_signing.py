@@ -21,7 +21,7 @@ TEXT = (FIXTURES.parent / "docs/signing.md").read_text("utf-8")
 def test_the_tour_prints_what_the_page_shows(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    env = {"HOME": str(home), "XDG_STATE_HOME": ""}
+    env = {"HOME": str(home), "MLSTORE_STATE": str(home / "state")}
     shown = steps(TEXT)
     assert len(shown) > 15
     assert normalise(play(TEXT, tmp_path, env)) == normalise(shown)
