@@ -26,6 +26,7 @@ _PLUMBING: Final = "Plumbing"
 
 COMMANDS: Final[dict[str, Entry]] = {
     "init": Entry("init", "Create a repository", _START),
+    "clone": Entry("clone", "Copy a repository into a new folder", _START),
     "config": Entry("config", "Read and write the repository's settings", _START),
     "add": Entry("add", "Stage files for the next commit", _WORK),
     "rm": Entry("rm", "Stop tracking files and delete them", _WORK),
@@ -42,6 +43,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "tag": Entry("tag", "List, create or delete tags", _HISTORY),
     "reflog": Entry("reflog", "Show where a branch or HEAD stood before", _HISTORY),
     "run": Entry("run", "Run the stages that are stale and record each as a commit", _PIPELINE),
+    "reproduce": Entry("reproduce", "Run recorded stages again in a scratch folder and compare", _PIPELINE),
     "chain": Entry("chain", "Show the pipeline's chain of blocks", _PIPELINE),
     "why": Entry("why", "Show where an artifact comes from", _PIPELINE),
     "verify": Entry("verify", "Prove or refute that the pipeline is what was recorded", _PIPELINE),

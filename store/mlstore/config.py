@@ -1,10 +1,11 @@
 """``.mlstore/config``: the settings of one repository, TOML.
 
 ``[core]`` has ``format`` (the version of the disk format, 1), ``object-format``, ``fsync`` and ``pack``
-(true keeps small objects in packs and large data files in chunks, false every object in a file); ``[user]``
-has ``name``, ``email`` and ``signingkey``, ``[commit]`` and ``[tag]`` ``sign``, ``[signing]``
-``allowedsigners`` and ``revocation``, ``[gate]`` ``requiresignature``. A key that this version does not
-know is kept.
+(true keeps small objects in packs and large data files in chunks, false every object in a file);
+``[user]`` has ``name``, ``email`` and ``signingkey``, ``[commit]`` and ``[tag]`` ``sign``, ``[signing]``
+``allowedsigners`` and ``revocation``, ``[gate]`` ``requiresignature``. A clone has ``core.filter``, what it
+left out, and ``clone.source``. ``[exec]`` and ``[hook]`` have ``mode``, ``enforce`` or ``warn``. A key that
+this version does not know is kept.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     import tomllib
 
 CONFIG_NAME = "config"
+MODES = ("enforce", "warn")
 FORMAT_VERSION = 1
 
 _KEY = LazyPattern(r"[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z0-9_-]+)+\Z")
 _POSITION = LazyPattern(r"\(at line (\d+)")
 # What may not be changed once objects are named by it.
 _FIXED = frozenset({"core.format", "core.object-format"})
+_FILTER = "core.filter"
 
 
 class Config(NamedTuple):
@@ -76,6 +79,26 @@ class Config(NamedTuple):
 
     def with_value(self, key: str, value: str | bool | int) -> Config:
         """Give the settings with *key* set; raises ``UsageError`` for a key that cannot be set."""
+        if key == _FILTER:
+            raise UsageError(
+                f"'{key}' cannot be set: it says what a clone left out",
+                hint="'mlstore clone --filter' writes it; anywhere else a blob that is not there is lost",
+            )
+        return self._with(key, value)
+
+    def as_clone(self, source: str, left_out: str | None) -> Config:
+        """Give the settings of a clone of *source*, with the filter that it *left_out* blobs by."""
+        found = self._with("clone.source", source)
+        return found if left_out is None else found._with(_FILTER, left_out)
+
+    def get_mode(self, key: str) -> str:
+        """Give ``enforce`` (the default) or ``warn``; raises ``ConfigError`` for any other word."""
+        mode = self.get_text(key) or "enforce"
+        if mode not in MODES:
+            raise ConfigError(f"'{key}' is '{mode}'", hint="it is 'enforce' or 'warn'", key=key)
+        return mode
+
+    def _with(self, key: str, value: str | bool | int) -> Config:
         import tomlkit
 
         *sections, name = _split(key)

@@ -27,6 +27,7 @@ _HEAD = """\
 class Pin:
     """One pinned pipeline: the commit, its lineage (None before any stage), height, and stages' lineages.
 
+    ``gate`` is the id of the rules by which it judges others, None where only the same bytes count.
     ``signed`` says that its tag carries a signature: one that is gone was taken away.
     """
 
@@ -35,6 +36,7 @@ class Pin:
     lineage: ObjectId | None
     height: int
     stages: dict[str, ObjectId] = field(default_factory=dict)
+    gate: ObjectId | None = None
     signed: bool = False
 
 
@@ -80,6 +82,8 @@ def render_lock(lock: Lock) -> str:
         if pin.lineage is not None:
             lines.append(f'lineage = "{pin.lineage}"')
         lines.append(f"height = {pin.height}")
+        if pin.gate is not None:
+            lines.append(f'gate = "{pin.gate}"')
         if pin.signed:
             lines.append("signed = true")
         if pin.stages:
@@ -137,6 +141,7 @@ def _parse_pin(name: str, value: Any) -> Pin:
         None if "lineage" not in value else _id(value["lineage"], f"{where}.lineage"),
         height,
         {stage: _id(lineage, f"{where}.stages.{stage}") for stage, lineage in stages.items()},
+        None if "gate" not in value else _id(value["gate"], f"{where}.gate"),
         _flag(value.get("signed", False), f"{where}.signed"),
     )
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.cli.conftest import Cli
 
 from mlstore.durable import FileLock
 
-if TYPE_CHECKING:
-    from tests.cli.conftest import Cli
 
 MAIN = "refs/heads/main"
 
@@ -313,6 +313,18 @@ def test_reading_commands_write_nothing(repo: Cli, state: Path) -> None:
     for command in (["status"], ["log"], ["show"], ["diff"], ["verify"], ["fsck"], ["branch"], ["tag"]):
         repo(*command)
     assert {path: path.stat().st_mtime_ns for path in state.rglob("*.json")} == before
+
+
+def test_a_clone_begins_with_what_it_was_made_from(repo: Cli) -> None:
+    copy = Cli(repo.root / "copy")
+    for _ in range(2):
+        repo("clone", "-q", str(repo.root), "copy")
+        assert seen(copy)["state"] == "MATCH"
+        move(copy, MAIN, head(repo, "HEAD~1"))
+        assert seen(copy, "--no-worktree", status=5)["state"] == "ROLLED-BACK"
+        shutil.rmtree(copy.root)
+        repo("reset", "-q", "--hard", "HEAD~1")
+        repo.commit("other", a_txt="another\n")
 
 
 def test_two_repositories_are_two(repo: Cli, state: Path, tmp_path: Path) -> None:

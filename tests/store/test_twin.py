@@ -2,12 +2,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from mlstore._twin import beside, may_fork
+from mlstore import _twin
+from mlstore._twin import beside, may_fork, stop_if_alone
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="only there are processes doubled"),
@@ -64,3 +71,40 @@ def test_a_process_with_threads_is_never_doubled(monkeypatch: pytest.MonkeyPatch
     assert may_fork()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     assert not may_fork()
+
+
+def test_a_child_whose_parent_was_killed_stops(tmp_path: Path) -> None:
+    started, ended = tmp_path / "started", tmp_path / "ended"
+    program = f"""
+import os, pathlib, time
+from mlstore import _twin
+
+def theirs():
+    pathlib.Path({str(started)!r}).touch()
+    try:
+        while True:
+            _twin.stop_if_alone()
+            time.sleep(0.01)
+    finally:
+        pathlib.Path({str(ended)!r}).touch()
+
+_twin.beside(theirs, lambda: time.sleep(60))
+"""
+    process = subprocess.Popen([sys.executable, "-c", program])
+    wait_for(started)
+    assert not ended.exists()
+    process.kill()
+    process.wait()
+    wait_for(ended)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.01)
+
+
+def test_a_process_that_is_no_child_is_never_stopped() -> None:
+    assert _twin._waiting == []
+    stop_if_alone()

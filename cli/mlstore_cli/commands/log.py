@@ -10,6 +10,7 @@ import click
 from mlstore_cli import output, patch
 from mlstore_cli.arguments import range_of, split_revisions
 from mlstore_cli.context import Session, pass_session
+from mlstore_cli.notes import Notes
 from mlstore_cli.options import complete_revisions, define, json_option
 from mlstore_cli.patch import Contents, Detail, detail_options
 from mlstore_cli.signing import trust_options, verifier_for
@@ -66,6 +67,7 @@ def command(
     """
     from mlstore.history import walk
     from mlstore_cli.views.commits import commit_to_json
+    from mlstore_cli.views.notes import note_to_json
 
     if reverse and as_graph:
         raise click.UsageError("--graph and --reverse exclude each other", click.get_current_context())
@@ -81,9 +83,11 @@ def command(
     names = patch.names_of(session) if named else {}
     judge = verifier_for(session, allowed_signers, revocation) if show_signature else None
     if as_json:
+        notes = Notes(session)
         rows = []
         for commit_id, commit in commits:
             row = commit_to_json(commit_id, commit, names.get(commit_id, ()))
+            row["notes"] = [note_to_json(note) for note in notes.of(commit_id)]
             rows.append(row if judge is None else row | {"signature": judge.commit(commit).to_dict()})
         output.emit_json("log/1", {"commits": rows})
         return
@@ -138,6 +142,7 @@ class _Printer:
         self._paths = paths
         self._judge = judge
         self._style = session.style
+        self._notes = Notes(session)
 
     def write(self, commits: Iterable[tuple[ObjectId, Commit]]) -> None:
         """Write one commit after the other."""
@@ -164,12 +169,14 @@ class _Printer:
 
     def _lines(self, commit_id: ObjectId, commit: Commit) -> list[str]:
         from mlstore_cli.views.commits import format_commit, format_oneline
+        from mlstore_cli.views.notes import format_notes
 
         names = self._names.get(commit_id, ())
         signature = self._judge.commit(commit) if self._judge is not None else None
         if self._oneline:
             return [format_oneline(commit_id, commit, names, self._style, signature)]
-        return format_commit(commit_id, commit, names, self._style, signature)
+        notes = format_notes(self._notes.of(commit_id))
+        return [*format_commit(commit_id, commit, names, self._style, signature), *notes]
 
     def _changes(self, commit: Commit) -> Iterator[bytes]:
         if self._detail is Detail.NONE or len(commit.parents) > 1:

@@ -178,6 +178,7 @@ def _pin(
                     "height": pin.height,
                     "stages": pin.stages,
                     "signed": pin.signed,
+                    "gate": pin.gate,
                 }
             },
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlstore._progress import format_size
 from mlstore_cli.output import Style, escape, quote
-from mlstore_cli.progress import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def format_usage(
         versions = sum(row.versions for row in hidden)
         lines.append(f"{stored:>10}  {size:>10}  {versions:>8,}  {len(hidden):,} more (--all shows them)")
     for stored_bytes, label in (
-        (usage.history, "commits, trees, tags and environments"),
+        (usage.history, "commits, trees, tags, notes, environments"),
         (usage.other, "in no branch or tag: staged, in a reflog, or garbage"),
         (usage.overhead, "indexes of packs"),
         (usage.trash, "trash"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -104,13 +104,32 @@ class ObjectWriter:
             return self._add_whole(fd, size)
         start = os.lseek(fd, 0, os.SEEK_CUR)
         if chunked:
-            found = self._unchanged(fd, size, base) or self._add_chunked(fd, size)
+            found = self._unchanged(fd, size, base) or self._add_chunked(read_chunks(fd, size), size)
         else:
             found = self._add_against(fd, size, base) if base is not None and size >= _BASE_FROM else None
         if found is not None:
             return found
         os.lseek(fd, start, os.SEEK_SET)
         return self._add_whole(fd, size)
+
+    def add_stream(self, chunks: Iterator[bytes], size: int, *, chunked: bool) -> Digest | None:
+        """Add the *size* bytes of a large object that come piece by piece.
+
+        None where *chunked* would make too many parts of it: begin again without.
+        """
+        if chunked and self._may_pack:
+            return self._add_chunked(chunks, size)
+        staged = self._staging.new_file()
+        try:
+            digester = digester_for(self._format, size)
+            for data in chunks:
+                digester.update(data)
+                with storage_errors(staged.path):
+                    staged.write(data)
+            digest = digester.digest()
+        finally:
+            staged.close()
+        return self._keep(staged, digest)
 
     def add_small(self, data: bytes) -> Digest:
         """Add the bytes of a small file, read already."""
@@ -151,6 +170,9 @@ class ObjectWriter:
                 digest = self._copy(fd, size, staged)
         finally:
             staged.close()
+        return self._keep(staged, digest)
+
+    def _keep(self, staged: StagedFile, digest: Digest) -> Digest:
         if self._have(digest.id):
             staged.path.unlink()
         else:
@@ -190,13 +212,13 @@ class ObjectWriter:
         os.lseek(fd, start, os.SEEK_SET)
         return digest if digest.id == base and self._have(base) else None
 
-    def _add_chunked(self, fd: int, size: int) -> Digest | None:
+    def _add_chunked(self, chunks: Iterable[BytesLike], size: int) -> Digest | None:
         from mlstore.objects.chunker import cut, map_ordered
 
         digester = digester_for(self._format, size)
 
-        def tapped() -> Iterator[memoryview]:
-            for chunk in read_chunks(fd, size):
+        def tapped() -> Iterator[BytesLike]:
+            for chunk in chunks:
                 digester.update(chunk)
                 yield chunk
 

@@ -7,21 +7,27 @@ from typing import TYPE_CHECKING
 from mlstore._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from mlstore.verify.coverage import Coverage
     from mlstore.verify.findings import Finding, Report, StageVerdict
     from mlstore.verify.golden import pin_golden
+    from mlstore.verify.sampling import Sample, Selection, parse_duration, parse_sample
     from mlstore.verify.signatures import Requirement, Signing
-    from mlstore.verify.storecheck import FsckReport, Sample, fsck
+    from mlstore.verify.storecheck import FsckReport, fsck
     from mlstore.verify.verification import verify
 
 __all__ = [
+    "Coverage",
     "Finding",
     "FsckReport",
     "Report",
     "Requirement",
     "Sample",
+    "Selection",
     "Signing",
     "StageVerdict",
     "fsck",
+    "parse_duration",
+    "parse_sample",
     "pin_golden",
     "verify",
 ]
@@ -33,8 +39,12 @@ __getattr__ = lazy_names(
         "FsckReport": "mlstore.verify.storecheck",
         "Report": "mlstore.verify.findings",
         "Requirement": "mlstore.verify.signatures",
-        "Sample": "mlstore.verify.storecheck",
+        "Coverage": "mlstore.verify.coverage",
+        "Sample": "mlstore.verify.sampling",
+        "Selection": "mlstore.verify.sampling",
         "Signing": "mlstore.verify.signatures",
+        "parse_duration": "mlstore.verify.sampling",
+        "parse_sample": "mlstore.verify.sampling",
         "StageVerdict": "mlstore.verify.findings",
         "fsck": "mlstore.verify.storecheck",
         "pin_golden": "mlstore.verify.golden",

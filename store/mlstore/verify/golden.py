@@ -56,6 +56,12 @@ def pin_golden(
         required = None if policy is None else Requirement(LOCK_NAME, policy.principals, policy.since)
         signing = replace(signing or Signing(), required=required)
         report = verify(repo, rev, pins=False, signing=signing, seen=seen)
+        if report.ok and report.partial:
+            raise NotVerified(
+                f"'{rev}' was not looked at as a whole, so it cannot be golden: {report.partial}",
+                hint=f"pin it where its content is: '{repo.source}'" if repo.source else None,
+                verdict=report.verdict,
+            )
         if not report.ok:
             first = report.findings[0]
             raise NotVerified(

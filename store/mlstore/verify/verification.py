@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlstore._progress import Progress
 from mlstore.errors import CorruptError, NotFoundError, RefNotFound, UsageError
@@ -17,16 +18,24 @@ from mlstore.history import Chain, read_chain, resolve_commit
 from mlstore.lockfile import LOCK_NAME, Lock, Pin
 from mlstore.repository import STORE_NAME, Repository, read_snapshot
 from mlstore.signing import LastSeen
-from mlstore.verify.against import Side, compare_chains, files_outside
+from mlstore.verify.against import compare_chains, files_outside
 from mlstore.verify.anchors import AnchorCheck
-from mlstore.verify.blocks import check_chain
+from mlstore.verify.blocks import check_chain, stated_size, undecided_keys
 from mlstore.verify.content import check_blobs
+from mlstore.verify.coverage import skipped_keys
 from mlstore.verify.findings import Finding, Report, StageVerdict
 from mlstore.verify.inspection import Inspection
+from mlstore.verify.judging import Judge
 from mlstore.verify.owners import name_owners
+from mlstore.verify.pairs import Side
 from mlstore.verify.pins import check_pins, read_lock
+from mlstore.verify.rules import Golden, compare_rules, read_rules, unusable_rules
+from mlstore.verify.sampling import Selection
 from mlstore.verify.signatures import SignatureCheck, Signing
-from mlstore.verify.worktree import check_worktree
+from mlstore.verify.worktree import Reference, check_worktree
+
+if TYPE_CHECKING:
+    from mlstore.gate import Loading, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +46,13 @@ class _Options:
     pins: bool
     jobs: int | None
     progress: Progress | None
+    trust: Trust | None
+    allow_load: bool
     signing: Signing
     seen: LastSeen | None
     accept_rollback: bool
+    dataless: bool = False
+    selection: Selection | None = None
 
 
 def verify(
@@ -50,29 +63,53 @@ def verify(
     history: bool = False,
     worktree: bool | None = None,
     pins: bool = True,
+    dataless: bool = False,
+    selection: Selection | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
     signing: Signing | None = None,
     seen: LastSeen | None = None,
     accept_rollback: bool = False,
+    trust: Trust | None = None,
+    allow_load: bool = False,
 ) -> Report:
     """Verify the pipeline at *rev* and give the report; nothing in the repository is changed.
 
-    *against* is a revision to compare with, the folder of another repository (``DIR`` or ``DIR@REV``), or
-    the name of a pin in ``mlstore.lock``. *history* hashes the blobs of all ancestors too. *worktree* None
-    checks the worktree when *rev* is what is checked out. *jobs* None uses all cores. *signing* says whose
-    signatures are required, on top of what the settings and the lock require. *seen* is what this client
-    saw last: a head that does not descend from it is a finding (with *accept_rollback* only told); where
-    all is well, it is moved on.
+    *against* is a revision to compare with, the folder of another repository (``DIR`` or ``DIR@REV``),
+    or the name of a pin in ``mlstore.lock``. *history* hashes the blobs of all ancestors too. *worktree*
+    None checks the worktree when *rev* is what is checked out. *dataless* judges by commits, trees and the
+    files of the worktree, and reads no blob; *selection* reads a part of them. *jobs* None uses all cores.
+
+    What differs is judged by the rules of the gate that the golden commit holds (without *against*: *rev*
+    itself). Of these only ``predictions`` deserialises, and only golden's own bytes and those for which
+    *trust* vouches; *allow_load* vouches for what a stage was observed to write in this very repository.
+
+    *signing* says whose signatures are required, on top of what the settings and the lock require. *seen* is
+    what this client saw last: a head that does not descend from it is a finding (with *accept_rollback* only
+    told); where all is well, it is moved on.
 
     Raises ``RefNotFound`` and its like for a revision that names nothing, ``UsageError`` when the two
     repositories have different object formats, ``CannotRun`` when signatures are required and
     ``ssh-keygen`` is not there; damage becomes findings.
     """
+    if dataless and selection is not None:
+        raise UsageError("without reading blobs there is nothing to take a sample of")
     options = _Options(
-        against, history, worktree, pins, jobs, progress, signing or Signing(), seen, accept_rollback
+        against,
+        history,
+        worktree,
+        pins,
+        jobs,
+        progress,
+        trust,
+        allow_load,
+        signing or Signing(),
+        seen,
+        accept_rollback,
+        dataless,
+        selection,
     )
-    return _Verification(repo, rev, options).run()
+    return _Verification(repo.without_blobs() if dataless else repo, rev, options).run()
 
 
 class _Verification:
@@ -84,6 +121,9 @@ class _Verification:
         self._inspection = Inspection(repo)
         self._chain: Chain | None = None
         self._stale: frozenset[str] = frozenset()
+        self._unseen: tuple[str, ...] = ()
+        self._golden = self._find_golden()
+        self._judge = Judge(read_rules(repo, self._commit, self._golden))
 
     def run(self) -> Report:
         report, options = self._report, self._options
@@ -95,8 +135,8 @@ class _Verification:
         anchors = AnchorCheck(self._repo, report, options.seen, options.accept_rollback)
         anchors.run(self._inspection.commits, lock)
         SignatureCheck(self._repo, options.signing, report).run(self._inspection.commits, lock)
-        if options.against is not None:
-            self._check_against(options.against)
+        if options.against is not None and self._golden is not None:
+            self._check_against(options.against, self._golden)
         elif self._chain is not None:
             report.stages = [
                 StageVerdict(
@@ -108,11 +148,22 @@ class _Verification:
                 )
                 for block in self._chain.blocks
             ]
+        self._say_what_was_skipped()
         name_owners(self._inspection)
         report.findings = [*self._inspection.findings, *report.findings]
+        report.findings += self._rules_findings()
+        report.policy = self._judge.policy.to_dict() | {"used": dict(sorted(self._judge.used.items()))}
         report.sort()
         anchors.remember()
         return report
+
+    def _find_golden(self) -> Golden | None:
+        if self._options.against is None:
+            return None
+        found = find_golden(self._repo, self._options.against)
+        if self._options.dataless and isinstance(found, tuple) and found[0] is not self._repo:
+            return found[0].without_blobs(), found[1]
+        return found
 
     # the steps, in order
 
@@ -124,25 +175,61 @@ class _Verification:
     def _check_content(self) -> None:
         inspection, report = self._inspection, self._report
         chain = self._chain = self._read_chain()
+        self._judge.allow(self._loading())
         whole = {self._commit, *(block.id for block in chain.blocks if chain)} if chain else {self._commit}
         for commit_id, commit in inspection.commits.items():
             blobs = self._options.history or commit_id == self._commit
             inspection.walk_tree(commit.tree, commit_id, blobs=blobs)
         for block in chain.blocks if chain else ():
             for path, object_id in block.stage.outputs.items():
-                inspection.need_blob(object_id, block.id, path)
+                size = None if object_id in inspection.blobs else stated_size(self._repo, block, path)
+                inspection.need_blob(object_id, block.id, path, size=size)
         for commit_id, commit in inspection.commits.items():
             needed = commit.stage is not None and (self._options.history or commit_id in whole)
             if needed and commit.stage is not None and commit.stage.environment is not None:
                 inspection.need_blob(
                     commit.stage.environment, commit_id, f"environment of stage {commit.stage.name}"
                 )
-        blobs_checked, size = check_blobs(
-            self._repo, inspection, jobs=self._options.jobs, progress=self._options.progress
+                inspection.records.add(commit.stage.environment)
+        found = report.coverage = check_blobs(
+            self._repo,
+            inspection,
+            selection=self._options.selection,
+            dataless=self._options.dataless,
+            jobs=self._options.jobs,
+            progress=self._options.progress,
         )
-        report.checked |= {"trees": len(inspection.trees), "blobs": blobs_checked, "bytes": size}
+        looked_at = found.blobs - found.absent - found.left
+        report.checked |= {"trees": len(inspection.trees), "blobs": looked_at, "bytes": found.hashed_bytes}
         if not self._options.history:
             report.skipped["history"] = "blobs of earlier commits only; see --history"
+
+    def _say_what_was_skipped(self) -> None:
+        report, options = self._report, self._options
+        again = options.selection.options if options.selection is not None else ""
+        report.skipped |= report.coverage.skipped(
+            dataless=options.dataless, files="files" in report.checked, again=again
+        )
+        report.skipped |= skipped_keys(self._unseen)
+
+    def _loading(self) -> Loading | None:
+        """Give what ``predictions`` may load; nothing of it is looked at before such a rule judges."""
+        wanted = any(rule.equal == "predictions" for rule in self._judge.policy.gate.rules)
+        own = self._inspection.commits.get(self._commit)
+        side = self._golden_tree() or ((self._repo, own.tree) if own is not None else None)
+        if not wanted or side is None:
+            return None
+        from mlstore.gate import Loading, any_of, golden_files, made_here
+
+        trusted = [self._options.trust]
+        if self._options.allow_load and self._chain is not None:
+            trusted.append(made_here(self._repo, self._chain))
+        return Loading(self._repo.format, golden_files(*side), any_of(trusted))
+
+    def _rules_findings(self) -> list[Finding]:
+        if self._options.against is None:
+            return unusable_rules(self._judge.policy)
+        return compare_rules(self._repo, self._commit, self._golden, self._judge.policy)
 
     def _read_chain(self) -> Chain | None:
         try:
@@ -156,7 +243,7 @@ class _Verification:
         if self._chain is None or commit is None:
             return
         result = check_chain(self._repo, self._chain, commit.tree)
-        self._stale = result.stale
+        self._stale, self._unseen = result.stale, result.unseen
         self._report.findings += result.findings
         self._report.checked["stages"] = len(self._chain)
 
@@ -188,13 +275,20 @@ class _Verification:
             return
         report.checked["files"] = len(expected)
         report.findings += check_worktree(
-            self._repo,
-            self._commit,
-            expected,
-            self._chain,
+            Reference(self._repo, self._commit, expected, self._chain, self._golden_tree()),
+            self._judge,
             jobs=self._options.jobs,
             progress=self._options.progress,
         )
+
+    def _golden_tree(self) -> tuple[Repository, ObjectId] | None:
+        if not isinstance(self._golden, tuple):
+            return None
+        repo, commit = self._golden
+        try:
+            return repo, repo.objects.read_commit(commit).tree
+        except (CorruptError, NotFoundError):
+            return None  # said where the two chains are compared
 
     def _check_pins(self) -> Lock | None:
         lock = read_lock(self._repo) if self._options.pins else None
@@ -206,20 +300,21 @@ class _Verification:
         self._report.checked["pins"] = len(lock.pins)
         return lock
 
-    def _check_against(self, text: str) -> None:
+    def _check_against(self, text: str, golden: Golden) -> None:
         report = self._report
-        golden = find_golden(self._repo, text)
         if isinstance(golden, Pin):
             self._compare_with_pin(golden)
+            report.findings += self._undecided(None)
             return
         try:
             golden_side = Side(golden[0], golden[1], read_chain(*golden))
             if self._chain is None:
                 raise CorruptError("the history is damaged")
             current = Side(self._repo, self._commit, self._chain)
-            result = compare_chains(golden_side, current, self._stale)
+            result = compare_chains(golden_side, current, self._judge, self._stale)
             report.stages = result.stages
             report.findings += result.findings
+            report.findings += self._undecided(golden_side)
             if golden_side.chain.blocks:
                 report.findings += files_outside(golden_side, current)
         except CorruptError as exc:
@@ -228,6 +323,12 @@ class _Verification:
                 report.findings.append(
                     Finding("corrupt-object", f"'{text}' cannot be read: {exc.message}", hint=exc.hint)
                 )
+
+    def _undecided(self, golden: Side | None) -> list[Finding]:
+        if not self._unseen:
+            return []
+        theirs = (golden.repo, golden.tree) if golden is not None else None
+        return undecided_keys(self._repo, self._commit, self._unseen, theirs)
 
     def _compare_with_pin(self, pin: Pin) -> None:
         """The golden commit is not in this store: its lineages in the lock still decide."""
@@ -269,7 +370,7 @@ def _resolve_tip(repo: Repository, rev: str) -> ObjectId:
     return resolve_commit(repo, rev)
 
 
-def find_golden(repo: Repository, text: str) -> tuple[Repository, ObjectId] | Pin:
+def find_golden(repo: Repository, text: str) -> Golden:
     """Give what *text* names as golden: a commit here, one in another repository, or a pin of the lock."""
     try:
         return repo, resolve_commit(repo, text)

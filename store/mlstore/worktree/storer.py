@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlstore._progress import Progress
-from mlstore._twin import beside, may_fork
+from mlstore._twin import LOOK_UP_EVERY, beside, may_fork, stop_if_alone
 from mlstore.durable import storage_error
 from mlstore.errors import ConfigError, InvalidPath, NotFoundError
 from mlstore.hashing import Digest, ObjectId
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 FORK_FROM = 4000
 """From this many files to store on, a second process takes half of them."""
-
-_PARENT_EVERY = 64  # files, after which a child looks whether it is still wanted
 
 
 class Storer:
@@ -87,12 +85,11 @@ class Storer:
 
     def _fill(self, share: PackBuilder, files: Sequence[tuple[str, os.stat_result]]) -> bytes:
         """In a child: store small files that are what was seen; any other is left to the parent."""
-        parent = os.getppid()
         self._writer.fill_share(share)
         rows = []
         for at, (path, seen) in enumerate(files):
-            if at % _PARENT_EVERY == 0 and os.getppid() != parent:
-                raise RuntimeError("nobody waits for this any more")
+            if at % LOOK_UP_EVERY == 0:
+                stop_if_alone()
             found = self._store_seen(path, seen) if seen.st_size <= SMALL else None
             rows.append(_as_plain(found) if found else None)
         return marshal.dumps((rows, self._writer.report_share()))

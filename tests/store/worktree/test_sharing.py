@@ -196,18 +196,6 @@ def test_a_file_that_changes_in_the_childs_half_is_refused(
     assert len(work.index) == 0
 
 
-def test_a_child_stops_when_nobody_waits_for_it(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(work)
-    index = work.repo.read_index()
-    parents = iter([1000, 1])
-    monkeypatch.setattr(os, "getppid", lambda: next(parents))
-    with work.repo.objects.transaction() as store:
-        files = [(path, work.path(path).lstat()) for path in ("text/1", "text/2")]
-        with pytest.raises(RuntimeError, match="nobody waits"):
-            module.Storer(work.repo, index, store)._fill(store.open_share(), files)
-        store._only = None  # this process is no child
-
-
 def test_a_child_writes_to_its_own_pack_only(work: Work) -> None:
     with work.repo.objects.transaction() as store:
         assert isinstance(store, writer_module.ObjectWriter)
