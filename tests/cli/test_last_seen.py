@@ -13,7 +13,6 @@ from tests.cli.conftest import Cli
 
 from mlstore.durable import FileLock
 
-
 MAIN = "refs/heads/main"
 
 
