@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mlstore.signing import Signer, Verifier
+    from mlstore.signing import Keygen, Signer, Verifier
     from mlstore.verify import Signing
     from mlstore_cli.context import Session
 
@@ -104,7 +104,12 @@ def signer_for(session: Session, sign: str | None, no_sign: bool, setting: str) 
 
 def verifier_for(session: Session, allowed_signers: str | None, revocation: str | None) -> Verifier:
     """Return who judges signatures; the repository has it as its `verifier` from now on."""
-    from mlstore.signing import Trust, Verifier, find_keygen
+    from mlstore.signing import Trust, Verifier
+
+    def find() -> Keygen:
+        from mlstore.signing import find_keygen
+
+        return find_keygen(session.environ.get("PATH"))
 
     def look_up(option: str | None, setting: str, variable: str = "") -> Path | None:
         given = option or session.environ.get(variable) or None
@@ -117,7 +122,7 @@ def verifier_for(session: Session, allowed_signers: str | None, revocation: str 
         look_up(allowed_signers, "signing.allowedsigners", "MLSTORE_ALLOWED_SIGNERS"),
         look_up(revocation, "signing.revocation"),
     )
-    verifier = Verifier(lambda: find_keygen(session.environ.get("PATH")), trust)
+    verifier = Verifier(find, trust)
     session.repo.verifier = verifier
     return verifier
 

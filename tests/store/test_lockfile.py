@@ -19,6 +19,7 @@ PINS = st.builds(
     st.none() | st.just(ONE),
     st.integers(0, 2**63 - 1),
     st.dictionaries(NAMES, st.sampled_from([ONE, TWO]), max_size=3),
+    st.none() | st.just(TWO),
     st.booleans(),
 )
 POLICIES = st.builds(SignedPolicy, st.lists(NAMES, max_size=3).map(tuple), st.none() | st.just(ONE))
