@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from lxml import etree
 from tests.store.report.outcomes import SCHEMAS, all_outcomes, damaged_store, hostile, ordinary, sound
 
 from mlstore.report.junit import render
+from mlstore.verify import Finding
 
 XSD = etree.XMLSchema(etree.parse(SCHEMAS / "junit-10.xsd"))
 
@@ -66,6 +69,13 @@ def test_old_blobs_that_were_left_out_are_not_the_history():
 def test_a_damaged_store_fails_too():
     suite = parse(damaged_store()).find("testsuite")
     assert (suite.get("errors"), suite.get("name")) == ("1", "mlstore fsck: the store")
+
+
+def test_a_kind_that_is_not_known_here_is_told_apart_and_not_lost():
+    outcome = replace(ordinary(), findings=(Finding("brand-new", "something new"),))
+    cases = {case.get("name"): case for case in parse(outcome).iter("testcase")}
+    assert cases["other"].find("failure").get("type") == "brand-new"
+    assert cases["against"].find("failure") is None
 
 
 def test_hostile_texts_neither_end_an_element_nor_break_a_line():
