@@ -112,13 +112,6 @@ KINDS: dict[str, Kind] = {
         "An older state than was seen before",
         "The head is valid, but older than what this client or mlstore.lock has seen.",
     ),
-    "behind-pin": Kind(
-        "HEAD is older than what is pinned", "mlstore.lock pins a commit that stands on this one."
-    ),
-    "signers-in-worktree": Kind(
-        "The list of signers lies in the repository",
-        "Whoever can change the repository can name himself as a signer: keep the list elsewhere.",
-    ),
     "unsigned": Kind(
         "A required signature is missing", "Have the commit or tag signed by somebody who is allowed."
     ),
