@@ -30,5 +30,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
                 patch.delenv(name)
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+        # Many tests put an older store where a newer one was: only those that mean it remember heads.
+        patch.setenv("MLSTORE_STATE", "")
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         yield

@@ -128,4 +128,6 @@ def _invoke(args: list[str], session: Session) -> int:
             result: Any = cli.invoke(ctx)
     except click.exceptions.Exit as exc:
         return exc.exit_code
+    finally:
+        session.remember_moves()
     return result if isinstance(result, int) else errors.OK

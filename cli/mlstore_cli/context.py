@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from mlstore_cli import output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
 
     from mlstore.model import Person
+    from mlstore.refs import Move
     from mlstore.repository import Repository
+    from mlstore.signing import LastSeen
     from mlstore_cli.progress import Progress
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -41,6 +43,7 @@ class Session:
         self.no_color = False
         self.debug = environ.get("MLSTORE_DEBUG", "").lower() in _TRUE
         self._repo: Repository | None = None
+        self._last_seen: LastSeen | None = None
 
     @classmethod
     def from_process(cls) -> Session:
@@ -120,6 +123,7 @@ class Session:
             from mlstore.repository import Repository
 
             self._repo = Repository.discover(self.cwd)
+            self._repo.before_move = self._expect_moves
         return self._repo
 
     def repo_path(self, text: str) -> str:
@@ -144,6 +148,41 @@ class Session:
         """Return a repository path as the user would type it in `cwd`."""
         shown = os.path.relpath(self.repo.root / path, self.cwd.resolve())
         return shown + "/" if path.endswith("/") else shown
+
+    @property
+    def last_seen(self) -> LastSeen | None:
+        """What this client remembers of repositories, outside of them; None where there is no place for it.
+
+        `MLSTORE_STATE` names the folder (empty: remember nothing), else it is `mlstore` in `XDG_STATE_HOME`
+        or in `~/.local/state`, where homes may be shared between machines.
+        """
+        if self._last_seen is None:
+            from mlstore.signing import LastSeen
+
+            given, home = self.environ.get("MLSTORE_STATE"), Path(self.environ.get("HOME", ""))
+            state = Path(self.environ.get("XDG_STATE_HOME", ""))
+            if given is not None:
+                self._last_seen = LastSeen(self.cwd / given) if given else None
+            elif state.is_absolute() or home.is_absolute():
+                folder = state if state.is_absolute() else home / ".local" / "state"
+                machine = os.uname().nodename if hasattr(os, "uname") else ""
+                self._last_seen = LastSeen(folder / "mlstore", machine)
+        return self._last_seen
+
+    def _expect_moves(self, moves: Sequence[Move]) -> None:
+        if self._repo is not None and self.last_seen is not None:
+            self.last_seen.expect(self._repo, moves)
+
+    def remember_moves(self) -> None:
+        """Remember outside of the repository which refs this command moved; that never fails the command."""
+        repo = self._repo
+        moves = repo.refs.moves if repo is not None and "refs" in vars(repo) else []
+        if repo is None or not moves or self.last_seen is None:
+            return
+        self.last_seen.note_moves(repo, moves)
+        moves.clear()
+        if self.debug and self.last_seen.problem is not None:
+            self.note(output.escape(f"not remembered: {self.last_seen.problem}"))
 
     # --- who and when ---
 

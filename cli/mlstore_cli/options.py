@@ -10,7 +10,7 @@ from mlstore._lazy import LazyPattern
 from mlstore_cli.context import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -21,17 +21,26 @@ _NUMBER: Final = LazyPattern(r"-[0-9]+\Z")
 class Command(click.Command):
     """A command of mlstore.
 
-    On top of click's: `-h`; `-q` and `--no-color` after the command's name as well as before it;
-    with `dashes=True` what follows `--` is taken apart from what precedes it and given to the function as
+    On top of click's: `-h`; `-q` and `--no-color` after the command's name as well as before it; with
+    `dashes=True` what follows `--` is taken apart from what precedes it and given to the function as
     `after_dashes` (None when there was no `--`), because `checkout X` and `checkout -- X` are not the same;
-    with `numbers=True` the option `-3` means `-n 3`.
+    with `numbers=True` the option `-3` means `-n 3`; `optional` maps words to the long option whose value,
+    being optional, has to be attached: alone they mean that option with an empty value, as git's `-S` does.
     """
 
-    def __init__(self, *args: Any, dashes: bool = False, numbers: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        dashes: bool = False,
+        numbers: bool = False,
+        optional: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("context_settings", {"help_option_names": HELP_NAMES})
         super().__init__(*args, **kwargs)
         self.dashes = dashes
         self.numbers = numbers
+        self.optional = optional or {}
         taken = {name for param in self.params for name in param.opts}
         for option in (_quiet_option(), _no_color_option()):
             if not taken.intersection(option.opts):
@@ -40,16 +49,29 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take apart what follows `--`, then parse as click does."""
         before, after = args, None
-        if "--" in args and (self.dashes or self.numbers):
+        if "--" in args and (self.dashes or self.numbers or self.optional):
             cut = args.index("--")
             before, after = args[:cut], args[cut + 1 :]
         if self.numbers:
             before = [part for arg in before for part in (["-n", arg[1:]] if _NUMBER.match(arg) else [arg])]
+        if self.optional:
+            before = [part for arg in before for part in self._attach(arg)]
         if not self.dashes:
             return super().parse_args(ctx, before if after is None else [*before, "--", *after])
         rest = super().parse_args(ctx, before)
         ctx.params["after_dashes"] = None if after is None else tuple(after)
         return rest
+
+    def _attach(self, arg: str) -> list[str]:
+        """Give an option whose value is optional an empty one where it stands alone, or last in `-aS`."""
+        if arg in self.optional:
+            return [f"{self.optional[arg]}="]
+        short = f"-{arg[-1:]}"
+        if short in self.optional and len(arg) > 2 and arg[0] == "-" != arg[1]:
+            flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
+            if all(f"-{letter}" in flags for letter in arg[1:-1]):
+                return [arg[:-1], f"{self.optional[short]}="]
+        return [arg]
 
 
 def define(name: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:

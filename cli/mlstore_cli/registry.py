@@ -47,6 +47,8 @@ COMMANDS: Final[dict[str, Entry]] = {
     "chain": Entry("chain", "Show the pipeline's chain of blocks", _PIPELINE),
     "why": Entry("why", "Show where an artifact comes from", _PIPELINE),
     "verify": Entry("verify", "Prove or refute that the pipeline is what was recorded", _PIPELINE),
+    "verify-commit": Entry("verify_commit", "Check the signatures of commits", _PIPELINE),
+    "verify-tag": Entry("verify_tag", "Check the signatures of tags", _PIPELINE),
     "report": Entry("report", "Write what 'verify' says as one HTML page", _PIPELINE),
     "exec": Entry("exec_", "Verify, then run a command", _PIPELINE),
     "hook": Entry("hook", "Install git hooks that hold the pipeline against its record", _PIPELINE),

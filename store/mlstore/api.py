@@ -35,14 +35,26 @@ if TYPE_CHECKING:
 
 
 def open(  # noqa: A001 - `mlstore.open` is what users say
-    path: str | PathLike[str] = ".", *, mode: Mode | None = None, on_verdict: OnVerdict | None = None
+    path: str | PathLike[str] = ".",
+    *,
+    mode: Mode | None = None,
+    on_verdict: OnVerdict | None = None,
+    allowed_signers: str | PathLike[str] | None = None,
+    revocation: str | PathLike[str] | None = None,
 ) -> Store:
     """Open the repository that *path* lies in; raises ``NotARepository`` or ``ConfigError``.
 
     *mode* and *on_verdict* are those of all that is read through it, unless a call says otherwise. Without
     *mode* it is ``exec.mode`` of ``.mlstore/config``, and ``enforce`` where that is not set.
+    *allowed_signers* and *revocation* are the lists that signatures are judged by, where they are required
+    (None: those of the repository's settings).
     """
-    return Store(Repository.discover(Path(path)), mode=mode, on_verdict=on_verdict)
+    repo = Repository.discover(Path(path))
+    if allowed_signers is not None or revocation is not None:
+        from mlstore.signing.verifier import verifier_of
+
+        repo.verifier = verifier_of(repo, allowed_signers, revocation)
+    return Store(repo, mode=mode, on_verdict=on_verdict)
 
 
 def init(path: str | PathLike[str] = ".", *, object_format: str | None = None) -> Store:

@@ -2,9 +2,10 @@
 
 ``[core]`` has ``format`` (the version of the disk format, 1), ``object-format``, ``fsync`` and ``pack``
 (true keeps small objects in packs and large data files in chunks, false every object in a file);
-``[user]`` has ``name`` and ``email``. A clone has ``core.filter``, what it left out, and ``clone.source``.
-``[exec]`` and ``[hook]`` have ``mode``, ``enforce`` or ``warn``. A key that this version does not know is
-kept.
+``[user]`` has ``name``, ``email`` and ``signingkey``, ``[commit]`` and ``[tag]`` ``sign``, ``[signing]``
+``allowedsigners`` and ``revocation``, ``[gate]`` ``requiresignature``. A clone has ``core.filter``, what it
+left out, and ``clone.source``. ``[exec]`` and ``[hook]`` have ``mode``, ``enforce`` or ``warn``. A key that
+this version does not know is kept.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def _parse_plain(text: str) -> dict[str, Any] | None:
     """Read TOML as ``init`` writes it; None for all else: that is for a real parser.
 
     One bare word in brackets, and lines ``word = value``: true, false, a digit, or a string of
-    letters, digits, spaces and ``-_.@+:/`` in double quotes. Nothing twice.
+    letters, digits, spaces and ``-_.@+/:=~,`` in double quotes. Nothing twice.
     """
     values: dict[str, Any] = {}
     section: dict[str, Any] | None = None
@@ -152,7 +153,7 @@ def _parse_plain(text: str) -> dict[str, Any] | None:
                 section[name] = _PLAIN[value]
             elif len(value) == 1 and value in "0123456789":
                 section[name] = int(value)
-            elif len(value) >= 2 and value[0] == value[-1] == '"' and _is_word(value[1:-1], " .@+:/"):
+            elif len(value) >= 2 and value[0] == value[-1] == '"' and _is_word(value[1:-1], " .@+/:=~,"):
                 section[name] = value[1:-1]
             else:
                 return None

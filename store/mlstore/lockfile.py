@@ -6,7 +6,7 @@ again. The lock names the golden commit, its lineage and height in a file that l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlstore.config import toml_error
@@ -14,7 +14,7 @@ from mlstore.errors import ConfigError
 from mlstore.hashing import OBJECT_FORMATS, ObjectId, is_object_id
 from mlstore.model.paths import LOCK_NAME
 
-__all__ = ["LOCK_NAME", "Lock", "Pin", "parse_lock", "render_lock"]
+__all__ = ["LOCK_NAME", "Lock", "Pin", "SignedPolicy", "parse_lock", "render_lock"]
 
 _VERSION = 1
 _HEAD = """\
@@ -28,6 +28,7 @@ class Pin:
     """One pinned pipeline: the commit, its lineage (None before any stage), height, and stages' lineages.
 
     ``gate`` is the id of the rules by which it judges others, None where only the same bytes count.
+    ``signed`` says that its tag carries a signature: one that is gone was taken away.
     """
 
     name: str
@@ -36,6 +37,19 @@ class Pin:
     height: int
     stages: dict[str, ObjectId] = field(default_factory=dict)
     gate: ObjectId | None = None
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPolicy:
+    """Which signatures ``verify`` requires: of every commit but those up to *since*, by one of *principals*.
+
+    No principals: any signer that is allowed. It stands in the lock because no branch of the store holds
+    that.
+    """
+
+    principals: tuple[str, ...] = ()
+    since: ObjectId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +58,25 @@ class Lock:
 
     object_format: str
     pins: dict[str, Pin] = field(default_factory=dict)
+    signatures: SignedPolicy | None = None
 
     def with_pin(self, pin: Pin) -> Lock:
         """Give the lock with *pin* added or replaced."""
-        return Lock(self.object_format, {**self.pins, pin.name: pin})
+        return replace(self, pins={**self.pins, pin.name: pin})
 
     def without(self, name: str) -> Lock:
         """Give the lock without the pin called *name*."""
-        return Lock(self.object_format, {key: pin for key, pin in self.pins.items() if key != name})
+        return replace(self, pins={key: pin for key, pin in self.pins.items() if key != name})
 
 
 def render_lock(lock: Lock) -> str:
     """Give the file's text: pins and stages sorted by name, so that a diff in git shows what moved."""
     lines = [_HEAD + f"version = {_VERSION}", f'object-format = "{lock.object_format}"']
+    if lock.signatures is not None:
+        names = ", ".join(map(_quoted, lock.signatures.principals))
+        lines += ["", "[signatures]", "required = true"]
+        lines += [f"principals = [{names}]"] if names else []
+        lines += [f'since = "{lock.signatures.since}"'] if lock.signatures.since else []
     for name, pin in sorted(lock.pins.items()):
         lines += ["", f"[pins.{_quote(name)}]", f'commit = "{pin.commit}"']
         if pin.lineage is not None:
@@ -64,6 +84,8 @@ def render_lock(lock: Lock) -> str:
         lines.append(f"height = {pin.height}")
         if pin.gate is not None:
             lines.append(f'gate = "{pin.gate}"')
+        if pin.signed:
+            lines.append("signed = true")
         if pin.stages:
             lines += ["", f"[pins.{_quote(name)}.stages]"]
             lines += [f'{_quote(stage)} = "{lineage}"' for stage, lineage in sorted(pin.stages.items())]
@@ -85,7 +107,22 @@ def parse_lock(text: str) -> Lock:
     pins = raw.get("pins", {})
     if not isinstance(pins, dict):
         raise _bad("pins", "is not a table")
-    return Lock(raw["object-format"], {name: _parse_pin(name, value) for name, value in pins.items()})
+    found = {name: _parse_pin(name, value) for name, value in pins.items()}
+    return Lock(raw["object-format"], found, _parse_policy(raw.get("signatures")))
+
+
+def _parse_policy(value: Any) -> SignedPolicy | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise _bad("signatures", "is not a table")
+    if value.get("required") is not True:
+        raise _bad("signatures.required", "is not true: take the whole table out to require none")
+    names = value.get("principals", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise _bad("signatures.principals", "is not a list of names")
+    since = None if "since" not in value else _id(value["since"], "signatures.since")
+    return SignedPolicy(tuple(names), since)
 
 
 def _parse_pin(name: str, value: Any) -> Pin:
@@ -105,7 +142,14 @@ def _parse_pin(name: str, value: Any) -> Pin:
         height,
         {stage: _id(lineage, f"{where}.stages.{stage}") for stage, lineage in stages.items()},
         None if "gate" not in value else _id(value["gate"], f"{where}.gate"),
+        _flag(value.get("signed", False), f"{where}.signed"),
     )
+
+
+def _flag(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise _bad(where, "is not true or false")
+    return value
 
 
 def _id(value: object, where: str) -> ObjectId:
@@ -124,10 +168,11 @@ def _bad(key: str, reason: str) -> ConfigError:
 
 
 def _quote(name: str) -> str:
+    plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return name if plain else _quoted(name)
+
+
+def _quoted(text: str) -> str:
     import json
 
-    return (
-        name
-        if name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-        else json.dumps(name, ensure_ascii=False)
-    )
+    return json.dumps(text, ensure_ascii=False)

@@ -115,6 +115,12 @@ class Reader:
         """Of texts, integers, lists and objects: what the tests select."""
         return self.hash(b"mlstore value 1\n" + canonical(value))
 
+    def signed(self, kind: str, object_id: str) -> tuple[bytes, str | None]:
+        """What the signature of a commit or tag covers, and the signature."""
+        value = self.json(kind, object_id)
+        signature = value.pop("signature", None)
+        return f"mlstore {kind} 1\n".encode() + canonical(value), signature
+
     def reflog(self, name: str) -> list[dict[str, Any]]:
         lines = (self.store / "logs" / name).read_bytes().splitlines()
         return [json.loads(line) for line in lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import json
 import os
 import re
@@ -277,3 +278,18 @@ def test_objects_are_read_only_files_with_exactly_their_bytes(made: Path) -> Non
     for path in (made / ".mlstore/objects").rglob("*"):
         if path.is_file():
             assert stat.S_IMODE(path.stat().st_mode) == 0o444
+
+
+def test_the_memory_of_the_document_is_read(tmp_path: Path) -> None:
+    from mlstore.repository import Repository
+    from mlstore.signing import LastSeen, Seen
+
+    repo = Repository.init(tmp_path / "repo")
+    seen = LastSeen(tmp_path, "host")
+    path = seen.path_of(repo.root)
+    key = hashlib.sha256(b"host\0" + os.fsencode(repo.root)).hexdigest()[:32]
+    assert path == tmp_path / "seen" / f"{key}.json"
+    path.parent.mkdir()
+    path.write_bytes(example("seen"))
+    assert seen.read(repo) == {"HEAD": Seen(id_of("commit"), id_of("commit"), 1)}
+    assert seen.problem is None

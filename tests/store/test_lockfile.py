@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlstore.errors import ConfigError
 from mlstore.hashing import ObjectId
-from mlstore.lockfile import Lock, Pin, parse_lock, render_lock
+from mlstore.lockfile import Lock, Pin, SignedPolicy, parse_lock, render_lock
 
 ONE, TWO = ObjectId("ab" * 32), ObjectId("cd" * 32)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -19,13 +19,17 @@ PINS = st.builds(
     st.none() | st.just(ONE),
     st.integers(0, 2**63 - 1),
     st.dictionaries(NAMES, st.sampled_from([ONE, TWO]), max_size=3),
+    st.none() | st.just(TWO),
+    st.booleans(),
 )
+POLICIES = st.builds(SignedPolicy, st.lists(NAMES, max_size=3).map(tuple), st.none() | st.just(ONE))
 LOCKS = st.builds(
     Lock,
     st.sampled_from(["blake3", "sha256"]),
     st.lists(PINS, max_size=3, unique_by=lambda pin: pin.name).map(
         lambda pins: {pin.name: pin for pin in pins}
     ),
+    st.none() | POLICIES,
 )
 
 
@@ -97,3 +101,45 @@ def test_a_damaged_lock_is_a_clear_error_that_names_the_file(text: str) -> None:
         parse_lock(text)
     assert caught.value.data["file"] == "mlstore.lock"
     assert "mlstore.lock" in caught.value.message
+
+
+def test_what_has_to_be_signed_stands_before_the_pins() -> None:
+    policy = SignedPolicy(("ada@example.org", 'b"ob'), TWO)
+    lock = Lock("blake3", {"golden": Pin("golden", ONE, None, 4, {}, signed=True)}, policy)
+    assert render_lock(lock).splitlines()[4:] == [
+        "",
+        "[signatures]",
+        "required = true",
+        'principals = ["ada@example.org", "b\\"ob"]',
+        f'since = "{TWO}"',
+        "",
+        "[pins.golden]",
+        f'commit = "{ONE}"',
+        "height = 4",
+        "signed = true",
+    ]
+    assert lock.with_pin(Pin("other", ONE, None, 0)).signatures == policy
+    assert lock.without("golden").signatures == policy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "signatures = true",
+        "[signatures]",
+        "[signatures]\nrequired = false",
+        '[signatures]\nrequired = "true"',
+        '[signatures]\nrequired = true\nprincipals = "ada"',
+        "[signatures]\nrequired = true\nprincipals = [1]",
+        '[signatures]\nrequired = true\nprincipals = [""]',
+        '[signatures]\nrequired = true\nsince = "main"',
+    ],
+)
+def test_a_policy_that_makes_no_sense_does_not_pass_for_none(text: str) -> None:
+    with pytest.raises(ConfigError, match="signatures"):
+        parse_lock(f'version = 1\nobject-format = "blake3"\n{text}\n')
+
+
+def test_signed_is_true_or_false() -> None:
+    with pytest.raises(ConfigError, match="signed"):
+        parse_lock(GOOD + "signed = 1\n")

@@ -58,6 +58,9 @@ def command(
             time=session.now(),
             progress=progress,
         )
+    if session.last_seen is not None:
+        session.last_seen.forget(done.repo)  # what lay here before was another repository
+        session.last_seen.note(done.repo, ["HEAD", *done.repo.refs.all()])
     ignore_in_git(done.repo)
     if as_json:
         output.emit_json("clone/1", _to_json(done, str(found.root)))

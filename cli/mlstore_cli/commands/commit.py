@@ -10,14 +10,16 @@ import click
 from mlstore_cli import output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import decode_text, define, json_option, require_utf8
+from mlstore_cli.signing import SIGN, sign_options, signer_for
 
 if TYPE_CHECKING:
     from mlstore.hashing import ObjectId
+    from mlstore.signing import Signer
 
 _TEMPLATE = "\n# Write the message above. Lines that begin with '#' are left out; an empty message aborts.\n"
 
 
-@define("commit")
+@define("commit", optional=SIGN)
 @click.option("-m", "--message", "messages", multiple=True, metavar="TEXT", callback=require_utf8,
               help="The message; more than one are paragraphs.")  # fmt: skip
 @click.option("-F", "--file", "file", metavar="FILE", help="Take the message from FILE; '-' is stdin.")
@@ -28,6 +30,7 @@ _TEMPLATE = "\n# Write the message above. Lines that begin with '#' are left out
 @click.option(
     "--stage", metavar="NAME", callback=require_utf8, help="Record what stage NAME made, asserted by you."
 )
+@sign_options
 @json_option
 @pass_session
 def command(
@@ -39,16 +42,19 @@ def command(
     no_edit: bool,
     allow_empty: bool,
     stage: str | None,
+    sign: str | None,
+    no_sign: bool,
     as_json: bool,
 ) -> None:
     """Record the staged files as a commit.
 
     Without -m or -F an editor asks for the message. With --stage the commit becomes a block of the chain: the
     stage's inputs and outputs are recorded as they are now, marked as asserted, for nobody saw the command
-    run.
+    run. With -S the commit is signed by ssh-keygen before anything is recorded.
     """
     if amend and stage is not None:
         raise click.UsageError("--amend and --stage exclude each other", click.get_current_context())
+    signer = signer_for(session, sign, no_sign, "commit.sign")
     message = _given_message(session, messages, file)
     if message is None and stage is None:
         message = _ask_message(session, amend=amend, keep=no_edit)
@@ -57,22 +63,35 @@ def command(
 
         with session.progress("adding") as progress:
             add_paths(session.repo, [""], update=True, progress=progress)
-    made = _record(session, message, stage, amend=amend, allow_empty=allow_empty or amend)
+    made = _record(session, message, stage, signer, amend=amend, allow_empty=allow_empty or amend)
     _report(session, made, as_json, amend=amend)
 
 
 def _record(
-    session: Session, message: str | None, stage: str | None, *, amend: bool, allow_empty: bool
+    session: Session,
+    message: str | None,
+    stage: str | None,
+    signer: Signer | None,
+    *,
+    amend: bool,
+    allow_empty: bool,
 ) -> ObjectId:
+    sign = signer.sign_commit if signer is not None else None
     repo, author, time = session.repo, session.author(hint=True), session.now()
     if stage is not None:
         from mlstore.pipeline import record_asserted
 
-        return record_asserted(repo, stage, message=message, author=author, time=time)
+        return record_asserted(repo, stage, message=message, author=author, time=time, sign=sign)
     from mlstore.history import record_commit
 
     return record_commit(
-        repo, message=message or "", author=author, time=time, amend=amend, allow_empty=allow_empty
+        repo,
+        message=message or "",
+        author=author,
+        time=time,
+        amend=amend,
+        allow_empty=allow_empty,
+        sign=sign,
     )
 
 

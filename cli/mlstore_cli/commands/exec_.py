@@ -15,12 +15,13 @@ from mlstore.errors import CannotRun, PathNotFound
 from mlstore_cli import errors, output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import allow_load_option, complete_revisions, define
+from mlstore_cli.signing import REQUIRE, require_options, signing_for
 
 if TYPE_CHECKING:
     from mlstore.verify import Report
 
 
-@define("exec", dashes=True)
+@define("exec", dashes=True, optional=REQUIRE)
 @click.option(
     "--against",
     metavar="REV",
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     shell_complete=complete_revisions,
     help="The pipeline that production may run.",
 )
+@require_options
 @click.option(
     "--mode",
     type=click.Choice(["enforce", "warn"]),
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
 def command(
     session: Session,
     against: str,
+    require_signature: tuple[str, ...],
+    accept_rollback: bool,
+    allowed_signers: str | None,
+    revocation: str | None,
     allow_load: bool,
     mode: str | None,
     as_json: bool,
@@ -61,6 +67,7 @@ def command(
         raise click.UsageError("missing the command to run, after '--'", click.get_current_context())
     from mlstore.verify import verify
 
+    signing = signing_for(session, require_signature, allowed_signers, revocation)
     mode = mode or session.repo.config.get_mode("exec.mode")
     with session.progress("verifying") as progress:
         report = verify(
@@ -68,9 +75,14 @@ def command(
             against=session.golden_argument(against),
             worktree=True,
             progress=progress,
+            signing=signing,
+            seen=session.last_seen,
+            accept_rollback=accept_rollback,
             allow_load=allow_load,
         )
     report.against = against
+    if signing.verifier is not None:
+        signing.verifier.close()  # nothing runs at the end of a process that becomes another program
     opens = report.opens(mode)
     if as_json or verdict is not None:
         text = _verdict(report, mode, list(after_dashes), opens)

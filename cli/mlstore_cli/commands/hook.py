@@ -152,9 +152,11 @@ def _below(root: Path, paths: Sequence[Path]) -> list[str]:
 
 def _pre_push(session: Session, _arguments: Sequence[str]) -> list[Finding]:
     from mlstore.verify import verify
+    from mlstore_cli.signing import signing_for
 
     with session.progress("verifying") as progress:
-        return verify(session.repo, progress=progress).findings
+        signing = signing_for(session, (), None, None)
+        return verify(session.repo, progress=progress, signing=signing, seen=session.last_seen).findings
 
 
 def _post_checkout(session: Session, arguments: Sequence[str]) -> list[Finding]:

@@ -33,6 +33,8 @@ def command(session: Session, object_format: str | None, as_json: bool, folder: 
     root.mkdir(parents=True, exist_ok=True)
     existed = (root / STORE_NAME).exists()
     repo = Repository.init(root, object_format)
+    if not existed and session.last_seen is not None:
+        session.last_seen.forget(repo)  # what lay here before was another repository
     ignored = ignore_in_git(repo)
     if as_json:
         output.emit_json(

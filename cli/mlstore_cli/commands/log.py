@@ -13,6 +13,7 @@ from mlstore_cli.context import Session, pass_session
 from mlstore_cli.notes import Notes
 from mlstore_cli.options import complete_revisions, define, json_option
 from mlstore_cli.patch import Contents, Detail, detail_options
+from mlstore_cli.signing import trust_options, verifier_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlstore.hashing import ObjectId
     from mlstore.history import Range
     from mlstore.model import Commit
+    from mlstore.signing import Verifier
     from mlstore_cli.views.graph import Graph
 
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 @click.option("--stage", metavar="NAME", help="Only the blocks of one stage.")
 @click.option("--reverse", is_flag=True, help="Oldest first.")
 @click.option("--decorate/--no-decorate", default=None, help="Show branches and tags; on at a terminal.")
+@click.option("--show-signature", is_flag=True, help="Check signatures, and say whose they are.")
+@trust_options
 @detail_options
 @json_option
 @click.argument("words", nargs=-1, metavar="[REVISION]... [--] [PATH]...", shell_complete=complete_revisions)
@@ -48,6 +52,9 @@ def command(
     stage: str | None,
     reverse: bool,
     decorate: bool | None,
+    show_signature: bool,
+    allowed_signers: str | None,
+    revocation: str | None,
     detail: Detail | None,
     as_json: bool,
     words: tuple[str, ...],
@@ -74,16 +81,17 @@ def command(
         commits = reversed(list(commits))
     named = decorate if decorate is not None else (session.is_terminal or as_json)
     names = patch.names_of(session) if named else {}
+    judge = verifier_for(session, allowed_signers, revocation) if show_signature else None
     if as_json:
         notes = Notes(session)
-        rows = [
-            commit_to_json(commit_id, commit, names.get(commit_id, ()))
-            | {"notes": [note_to_json(note) for note in notes.of(commit_id)]}
-            for commit_id, commit in commits
-        ]
+        rows = []
+        for commit_id, commit in commits:
+            row = commit_to_json(commit_id, commit, names.get(commit_id, ()))
+            row["notes"] = [note_to_json(note) for note in notes.of(commit_id)]
+            rows.append(row if judge is None else row | {"signature": judge.commit(commit).to_dict()})
         output.emit_json("log/1", {"commits": rows})
         return
-    printer = _Printer(session, names, oneline, detail, paths)
+    printer = _Printer(session, names, oneline, detail, paths, judge)
     if as_graph:
         printer.draw(
             _linked(session, commits, found, filtered=bool(paths or stage), first_parent=first_parent)
@@ -125,12 +133,14 @@ class _Printer:
         oneline: bool,
         detail: Detail | None,
         paths: Sequence[str],
+        judge: Verifier | None,
     ) -> None:
         self._session = session
         self._names = names
         self._oneline = oneline
         self._detail = detail or Detail.NONE
         self._paths = paths
+        self._judge = judge
         self._style = session.style
         self._notes = Notes(session)
 
@@ -162,10 +172,11 @@ class _Printer:
         from mlstore_cli.views.notes import format_notes
 
         names = self._names.get(commit_id, ())
+        signature = self._judge.commit(commit) if self._judge is not None else None
         if self._oneline:
-            return [format_oneline(commit_id, commit, names, self._style)]
+            return [format_oneline(commit_id, commit, names, self._style, signature)]
         notes = format_notes(self._notes.of(commit_id))
-        return [*format_commit(commit_id, commit, names, self._style), *notes]
+        return [*format_commit(commit_id, commit, names, self._style, signature), *notes]
 
     def _changes(self, commit: Commit) -> Iterator[bytes]:
         if self._detail is Detail.NONE or len(commit.parents) > 1:

@@ -8,6 +8,7 @@ from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import allow_load_option, complete_revisions, define, json_option
+from mlstore_cli.signing import signing_for
 
 
 @define("report")
@@ -67,6 +68,8 @@ def command(
             jobs=jobs,
             progress=progress,
             allow_load=allow_load,
+            signing=signing_for(session, (), None, None),
+            seen=session.last_seen,
         )
     report.against = against
     deliver(session, wanted, report, lambda: None, against=golden)

@@ -14,12 +14,14 @@ from mlstore_cli.context import Session, pass_session
 from mlstore_cli.live import Live
 from mlstore_cli.options import Command, define, json_option
 from mlstore_cli.signals import ending_on_signals
+from mlstore_cli.signing import SIGN, sign_options, signer_for
 
 if TYPE_CHECKING:
     from mlstore.errors import MlstoreError
     from mlstore.manifest import StageSpec
     from mlstore.pipeline import Listener, RunReport, StageOutcome
     from mlstore.pipeline.observation import How, Observing
+    from mlstore.signing import Signer
 
 
 class _RunCommand(Command):
@@ -32,7 +34,7 @@ class _RunCommand(Command):
         return super().parse_args(ctx, spelt + args[end:])
 
 
-@define("run", cls=_RunCommand)
+@define("run", cls=_RunCommand, optional=SIGN)
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would run, and why.")
 @click.option("-f", "--force", is_flag=True, help="Run what is named (or everything) though nothing changed.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with what does not need it.")
@@ -52,6 +54,7 @@ class _RunCommand(Command):
     " --observe=strace all of them.",
 )
 @click.option("--strict", is_flag=True, help="With --observe: record no stage that breaks its declaration.")
+@sign_options
 @json_option
 @click.argument("stages", nargs=-1, metavar="[STAGE]...")
 @pass_session
@@ -63,14 +66,17 @@ def command(
     jobs: int,
     observe: How | None,
     strict: bool,
+    sign: str | None,
+    no_sign: bool,
     as_json: bool,
     stages: tuple[str, ...],
 ) -> int:
     """Run the stages that are stale and record each as a commit.
 
-    mlstore.toml declares the stages. Those whose inputs, command and outputs are what the chain recorded are
-    left alone; STAGE is run after whatever is stale above it. A command that fails, or does not keep to its
-    declaration, records nothing.
+    mlstore.toml declares the stages. Those whose inputs, command and outputs are what the chain recorded
+    are left alone; STAGE is run after whatever is stale above it. A command that fails, or does not keep to
+    its declaration, records nothing. With -S each block is signed; a key that cannot be used is told before
+    anything runs.
     """
     from mlstore.pipeline import plan
     from mlstore_cli.views import pipeline as view
@@ -84,8 +90,11 @@ def command(
         else:
             output.write_lines(view.format_plan(states, session.style))
         return errors.OK
+    signer = signer_for(session, sign, no_sign, "commit.sign")
     observing = _observing(observe, strict=strict)
-    return _run(session, stages, observing, force=force, keep_going=keep_going, jobs=jobs, as_json=as_json)
+    return _run(
+        session, stages, observing, signer, force=force, keep_going=keep_going, jobs=jobs, as_json=as_json
+    )
 
 
 def _observing(how: How | None, *, strict: bool) -> Observing | None:
@@ -100,6 +109,7 @@ def _run(
     session: Session,
     stages: tuple[str, ...],
     observing: Observing | None,
+    signer: Signer | None,
     *,
     force: bool,
     keep_going: bool,
@@ -110,6 +120,8 @@ def _run(
     from mlstore_cli.views import pipeline as view
 
     names = [stage.name for stage in read_declared(session.repo).graph.select(stages)]
+    if signer is not None:
+        signer.probe()
     screen = _Screen(session, max(map(len, names)), as_json=as_json, jobs=jobs)
     # Python holds back what it prints into a pipe: then nothing would be live.
     environ = {"PYTHONUNBUFFERED": "1", **session.environ}
@@ -121,6 +133,7 @@ def _run(
         force=force,
         keep_going=keep_going,
         jobs=jobs,
+        sign=signer.sign_commit if signer is not None else None,
         listener=screen.listener(),
         observing=observing,
     )

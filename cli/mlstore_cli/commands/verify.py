@@ -10,15 +10,14 @@ from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.options import allow_load_option, complete_revisions, define, json_option, report_option
-
-if TYPE_CHECKING:
-    from mlstore_cli.reports import Wanted
+from mlstore_cli.signing import REQUIRE, require_options, signing_for
 
 if TYPE_CHECKING:
     from mlstore.verify import Selection
+    from mlstore_cli.reports import Wanted
 
 
-@define("verify")
+@define("verify", optional=REQUIRE)
 @click.option(
     "--against",
     metavar="REV",
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--time-budget", metavar="TIME", help="Hash blobs for so long (60s, 2m), in random order.")
 @click.option("--seed", metavar="SEED", help="The random order that an earlier run told.")
+@require_options
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
 @allow_load_option
 @click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked, and the rules in force.")
@@ -56,6 +56,10 @@ def command(
     sample: str | None,
     time_budget: str | None,
     seed: str | None,
+    require_signature: tuple[str, ...],
+    accept_rollback: bool,
+    allowed_signers: str | None,
+    revocation: str | None,
     jobs: int | None,
     allow_load: bool,
     verbose: bool,
@@ -66,7 +70,8 @@ def command(
     """Prove or refute that the pipeline is what was recorded.
 
     Checks, and goes on past every finding: the history (ids, parents, heights), the content of every object
-    of REV, each stage's lineage and inputs, the files of the worktree, the pins of mlstore.lock, and with
+    of REV, each stage's lineage and inputs, the files of the worktree, the pins of mlstore.lock, whether
+    the heads descend from those that this client saw last, signatures where they are required, and with
     --against the chain of another commit. Nothing is trusted but hashes, and nothing that is read is
     executed (but for a rule "predictions" with --allow-load).
 
@@ -76,8 +81,8 @@ def command(
     What differs is judged by the rules in [gate] of golden's own mlstore.toml; without any, only the same
     bytes count.
 
-    Exit status: 0 verified or equivalent, 1 it differs, 3 something is corrupt, 4 something is missing,
-    6 a report could not be written.
+    Exit status: 0 verified or equivalent, 1 it differs, 3 something is corrupt, 4 something is missing, 5 it
+    is not trusted, 6 a report could not be written.
     """
     from mlstore.verify import verify
     from mlstore_cli.views.verify import format_report
@@ -94,8 +99,13 @@ def command(
             selection=_selection(sample, time_budget, seed),
             jobs=jobs,
             progress=progress,
+            signing=signing_for(session, require_signature, allowed_signers, revocation),
+            seen=session.last_seen,
+            accept_rollback=accept_rollback,
             allow_load=allow_load,
         )
+    if session.last_seen is None:
+        report.skipped["last-seen"] = "there is no folder to remember heads in"
     report.against = against
 
     def show() -> None:

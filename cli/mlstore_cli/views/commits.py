@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlstore.hashing import ObjectId
     from mlstore.model import Commit, StageRecord, Tag
     from mlstore.refs import Head
+    from mlstore.signing import Signature
 
 SHORT: Final = 10
 """Digits of an id where a person reads it."""
@@ -47,15 +48,39 @@ def _decorate(names: Sequence[str], style: Style) -> str:
     return " " + style.cyan("(" + ", ".join(map(escape, names)) + ")") if names else ""
 
 
-def format_oneline(commit_id: ObjectId, commit: Commit, names: Sequence[str], style: Style) -> str:
+def format_signature(signature: Signature, style: Style) -> str:
+    """Return the state of a signature, whose it is, and why it is not good."""
+    state = style.green(signature.state) if signature.good else style.red(signature.state)
+    key = f"{signature.key_type} {signature.fingerprint}" if signature.key_type else None
+    words = [word for word in (signature.principal, key) if word is not None]
+    reason = f" ({escape(signature.reason)})" if signature.reason else ""
+    return " ".join([state, *map(escape, words)]) + reason
+
+
+def format_oneline(
+    commit_id: ObjectId,
+    commit: Commit,
+    names: Sequence[str],
+    style: Style,
+    signature: Signature | None = None,
+) -> str:
     """Return `1a2b3c4d5e (HEAD -> main) subject`, with the stage in brackets for a block."""
     stage = style.dim(f" [{escape(commit.stage.name)}]") if commit.stage is not None else ""
-    return f"{style.yellow(short(commit_id))}{_decorate(names, style)}{stage} {escape(commit.subject)}"
+    state = f" {signature.state}" if signature is not None else ""
+    return f"{style.yellow(short(commit_id))}{state}{_decorate(names, style)}{stage} {escape(commit.subject)}"
 
 
-def format_commit(commit_id: ObjectId, commit: Commit, names: Sequence[str], style: Style) -> list[str]:
+def format_commit(
+    commit_id: ObjectId,
+    commit: Commit,
+    names: Sequence[str],
+    style: Style,
+    signature: Signature | None = None,
+) -> list[str]:
     """Return the header and the message of a commit, as git's medium format."""
     lines = [style.yellow(f"commit {commit_id}") + _decorate(names, style)]
+    if signature is not None:
+        lines.append(f"Signed: {format_signature(signature, style)}")
     if len(commit.parents) > 1:
         lines.append("Merge: " + " ".join(map(short, commit.parents)))
     lines.append(f"Author: {escape(str(commit.author))}")
@@ -87,9 +112,12 @@ def format_stage(stage: StageRecord) -> list[str]:
     return lines
 
 
-def format_tag(tag: Tag, style: Style) -> list[str]:
+def format_tag(tag: Tag, style: Style, signature: Signature | None = None) -> list[str]:
     """Return the header and the message of an annotated tag."""
-    head = [style.yellow(f"tag {escape(tag.name)}"), f"Tagger: {escape(str(tag.tagger))}"]
+    head = [style.yellow(f"tag {escape(tag.name)}")]
+    if signature is not None:
+        head.append(f"Signed: {format_signature(signature, style)}")
+    head.append(f"Tagger: {escape(str(tag.tagger))}")
     return [*head, f"Date:   {escape(tag.time)}", "", *escape_lines(tag.message.rstrip("\n")), ""]
 
 
@@ -105,6 +133,7 @@ def commit_to_json(commit_id: ObjectId, commit: Commit, names: Sequence[str] = (
         "time": commit.time,
         "message": commit.message,
         "stage": None if commit.stage is None else _stage_to_json(commit.stage),
+        "signed": commit.signature is not None,
         "refs": list(names),
     }
 
@@ -132,4 +161,5 @@ def tag_to_json(tag: Tag) -> dict[str, Any]:
         "tagger": {"name": tag.tagger.name, "email": tag.tagger.email},
         "time": tag.time,
         "message": tag.message,
+        "signed": tag.signature is not None,
     }

@@ -18,8 +18,10 @@ _MOST_FINDINGS: Final = 40
 _GOOD: Final = frozenset({"match", "ok", "equivalent"})
 _FOLLOWING: Final = frozenset({"changed-input", "rebuilt"})
 _TERMS: Final = ("rtol", "atol", "on", "key", "min", "max", "max_change")
-_COUNTED: Final = ("commits", "blobs", "objects", "files", "stages", "pins", "refs")
+_COUNTED: Final = ("commits", "blobs", "objects", "files", "stages", "pins", "refs", "signatures")
 # Here the changed keys say more than two ids of values do.
+# Whose fingerprint it is has to be readable as a whole.
+_WHOLE: Final = frozenset({"unsigned", "unknown-key", "expired-key", "revoked-key", "bad-signature"})
 _BY_KEY: Final = frozenset({"changed-input", "rebuilt", "stale", "unused-change"})
 
 
@@ -77,8 +79,12 @@ def format_refusal(report: Report, against: str, style: Style) -> list[str]:
 def _footer(report: Report, style: Style, *, verbose: bool) -> list[str]:
     lines = textwrap.wrap(f"checked {_counts(report.checked)}", WIDTH)
     for what, why in report.skipped.items():
-        if verbose or what != "signatures":
+        quiet = what == "last-seen" or (what == "signatures" and not report.signatures)
+        if verbose or not quiet:
             lines += textwrap.wrap(f"not checked: {what} ({escape(why)})", WIDTH)
+    if verbose and report.anchors:
+        lock, seen = report.anchors["lock"]["state"], report.anchors["last-seen"]["state"]
+        lines.append(f"anchors: mlstore.lock {lock}, last seen {seen}")
     return [style.dim(line) for line in lines]
 
 
@@ -146,8 +152,9 @@ def format_finding(finding: Finding, style: Style) -> list[str]:
         if line not in (finding.cause or ""):
             lines += _wrap(" " * 12, escape(line), indent=12)
     if finding.kind not in _BY_KEY:
-        lines += _row("expected", _value(finding.expected))
-        lines += _row("actual", _value(finding.actual))
+        whole = finding.kind in _WHOLE
+        lines += _row("expected", finding.expected if whole else _value(finding.expected))
+        lines += _row("actual", finding.actual if whole else _value(finding.actual))
     what = [finding.type or "object"] if finding.type or finding.size is not None else []
     what += [f"{finding.size:,} bytes"] if finding.size is not None else []
     lines += _row("object", ", ".join(what) or None)

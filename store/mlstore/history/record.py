@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from mlstore.errors import NothingToCommit, ObjectNotFound, Refused, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.model import Commit, Person, StageRecord, compute_lineage
@@ -19,12 +22,14 @@ def record_commit(
     stage: StageRecord | None = None,
     amend: bool = False,
     allow_empty: bool = False,
+    sign: Callable[[Commit], str] | None = None,
 ) -> ObjectId:
     """Record *snapshot* (None: the index) as a commit on HEAD and give its id.
 
     *time* is UTC as ``2026-01-16T15:24:48Z``. With *stage* the commit is a block of the chain and its
     lineage is computed from the record; a block may hold the same tree as its parent. *amend* replaces
-    HEAD's commit. Raises ``NothingToCommit``, ``UsageError`` for an empty message, ``ObjectNotFound`` when
+    HEAD's commit. *sign* gives the signature of what is about to be recorded; when it raises, nothing is.
+    Raises ``NothingToCommit``, ``UsageError`` for an empty message, ``ObjectNotFound`` when
     a staged blob is not in the store, ``Refused`` when a block would be amended to other content.
     """
     message = message.strip("\n")
@@ -46,6 +51,8 @@ def record_commit(
             elif not allow_empty and not amend and stage is None:
                 _refuse_nothing(known, tree)
             commit = _build(repo, tree, parents, stage, message=message, author=author, time=time)
+            if sign is not None:
+                commit = replace(commit, signature=sign(commit))
             commit_id = writer.add_commit(commit)
         _advance(repo, commit_id, commit, amend=amend)
         if snapshot is None:

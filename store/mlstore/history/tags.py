@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from mlstore.errors import RefNotFound, Refused
 from mlstore.hashing import ObjectId
 from mlstore.model import Person, Tag
@@ -18,10 +21,12 @@ def create_tag(
     tagger: Person,
     time: str,
     force: bool = False,
+    sign: Callable[[Tag], str] | None = None,
 ) -> ObjectId:
     """Make tag *name* for the object *target* and give what the ref points to.
 
     With *message* it is an annotated tag, an object of its own; with None the ref points to *target*.
+    *sign* gives the signature of such an object; when it raises, nothing is made.
     Raises ``InvalidRef``, ``ObjectNotFound``, or ``Refused`` when it exists (unless *force*).
     """
     ref = validate_ref(TAGS + name)
@@ -34,8 +39,11 @@ def create_tag(
         kind = repo.objects.kind(target)
         value = target
         if message is not None:
+            tag = Tag(name, target, kind, tagger, time, message.strip("\n"))
+            if sign is not None:
+                tag = replace(tag, signature=sign(tag))
             with repo.objects.transaction() as writer:
-                value = writer.add_tag(Tag(name, target, kind, tagger, time, message.strip("\n")))
+                value = writer.add_tag(tag)
         repo.refs.update(
             ref, value, old=old, entry=ReflogEntry(old, value, time, str(tagger), f"tag: {name}")
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlstore.errors import NothingToCommit, PathNotFound, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.history import Chain, chain_position, read_chain, upstream_of
 from mlstore.manifest import MANIFEST_NAME, InputSpec, StageSpec
-from mlstore.model import Person, StageRecord
+from mlstore.model import Commit, Person, StageRecord
 from mlstore.model.commit import STAGE_NAME
 from mlstore.pipeline.declared import Declared, find_declared
 from mlstore.pipeline.inputs import ResolvedInputs, find_outputs, resolve_inputs
@@ -31,6 +31,7 @@ def record_asserted(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     command: Sequence[str] = (),
+    sign: Callable[[Commit], str] | None = None,
 ) -> ObjectId:
     """Commit the index as the block of *stage*, ``record: asserted``, and give the commit's id.
 
@@ -64,6 +65,7 @@ def record_asserted(
             message=message if message is not None else f"record {stage}",
             author=author,
             time=time,
+            sign=sign,
         )
 
 

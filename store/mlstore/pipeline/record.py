@@ -6,13 +6,13 @@ whose files look deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlstore.hashing import ObjectId
 from mlstore.history import record_commit
 from mlstore.index import Index
-from mlstore.model import Collisions, Person, StageRecord, TreeEntry, parents_of
+from mlstore.model import Collisions, Commit, Person, StageRecord, TreeEntry, parents_of
 from mlstore.pipeline.graph import StageGraph
 from mlstore.repository import Repository, Snapshot
 from mlstore.worktree import HashedFile
@@ -37,6 +37,7 @@ def record_block(
     message: str,
     author: Person,
     time: str,
+    sign: Callable[[Commit], str] | None = None,
 ) -> ObjectId:
     """Commit *stage* with *files* laid over *base*; the index gets the same files and nothing else.
 
@@ -50,7 +51,7 @@ def record_block(
         repo.save_index(index)
     try:
         commit_id = record_commit(
-            repo, message=message, author=author, time=time, snapshot=snapshot, stage=stage
+            repo, message=message, author=author, time=time, snapshot=snapshot, stage=stage, sign=sign
         )
     except BaseException:
         repo.save_index(before)

@@ -12,7 +12,7 @@ from mlstore.errors import MlstoreError, Refused
 from mlstore.hashing import ObjectId
 from mlstore.history import upstream_of
 from mlstore.manifest import MANIFEST_NAME, StageSpec
-from mlstore.model import Person, StageRecord, TreeEntry
+from mlstore.model import Commit, Person, StageRecord, TreeEntry
 from mlstore.pipeline.chainstate import CurrentChain
 from mlstore.pipeline.command import Commands
 from mlstore.pipeline.declared import Declared, read_declared
@@ -86,7 +86,8 @@ class Request:
     ``environ`` is the environment that commands get, ``now`` the clock that commits are dated by.
     ``stages`` are run after the stale ones above them (none: all). ``force`` runs those named (none:
     all) even when nothing changed. ``keep_going`` goes on with stages that do not depend on a failed one.
-    ``jobs`` is how many independent commands may run at once. ``observing`` has it watched which files they
+    ``jobs`` is how many independent commands may run at once. ``sign`` gives the signature of a block that is
+    about to be recorded; where it raises, the stage failed. ``observing`` has it watched which files commands
     open.
     """
 
@@ -97,6 +98,7 @@ class Request:
     force: bool = False
     keep_going: bool = False
     jobs: int = 1
+    sign: Callable[[Commit], str] | None = None
     listener: Listener = field(default_factory=Listener)
     observing: Observing | None = None
 
@@ -256,6 +258,7 @@ class _Run:
                 message=f"run {stage.name}",
                 author=self._request.author,
                 time=self._request.now(),
+                sign=self._request.sign,
             )
             block = self._chain.advance(commit_id)
         return StageOutcome(

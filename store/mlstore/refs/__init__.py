@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from mlstore._lazy import lazy_names
 from mlstore.refs.names import BRANCHES, NOTES, TAGS, is_ref, validate_ref
-from mlstore.refs.store import Head, RefStore
+from mlstore.refs.store import Head, Move, RefStore
 
 if TYPE_CHECKING:
     from mlstore.refs.reflog import ReflogEntry
 
-__all__ = ["BRANCHES", "NOTES", "TAGS", "Head", "RefStore", "ReflogEntry", "is_ref", "validate_ref"]
+__all__ = ["BRANCHES", "NOTES", "TAGS", "Head", "Move", "RefStore", "ReflogEntry", "is_ref", "validate_ref"]
 
 __getattr__ = lazy_names(__name__, {"ReflogEntry": "mlstore.refs.reflog"})

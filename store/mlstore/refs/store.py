@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,8 @@ from mlstore.hashing import ObjectId, is_object_id
 from mlstore.refs.names import BRANCHES, is_ref, validate_ref
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from mlstore.refs.reflog import ReflogEntry
 
 _SYMBOLIC = "ref: "
@@ -31,6 +34,18 @@ class Head(NamedTuple):
     commit: ObjectId | None
 
 
+class Move(NamedTuple):
+    """A move of ``name`` (``HEAD`` or ``refs/...``): None where it was not, or is no more.
+
+    ``switched`` tells a HEAD that was put somewhere else from one whose branch moved beneath it.
+    """
+
+    name: str
+    old: ObjectId | None
+    new: ObjectId | None
+    switched: bool = False
+
+
 class RefStore:
     """The refs of one repository.
 
@@ -43,6 +58,10 @@ class RefStore:
         self._root = root
         self._scratch = scratch
         self._fsync = fsync
+        self.moves: list[Move] = []
+        """What was moved by way of this object, in order; HEAD too, where its branch moved."""
+        self.before_move: Callable[[Sequence[Move]], None] | None = None
+        """Called with what is about to be moved, when nothing can refuse it any more."""
 
     # reading
 
@@ -120,13 +139,18 @@ class RefStore:
         if entry is not None:
             self._log(name, entry)
             self._log_head(name, entry)
-        self._write(self._path(name), new)
+        moves = [Move(name, old, new)]
+        if name.startswith(BRANCHES) and self.head().branch == name.removeprefix(BRANCHES):
+            moves.append(Move("HEAD", old, new))
+        with self._moving(*moves):
+            self._write(self._path(name), new)
 
     def delete(self, name: str, *, old: ObjectId) -> None:
         """Remove *name*, which must point to *old*; its reflog goes with it, as in git."""
         if self.read(name) != old:
             raise Refused(f"'{name}' was moved by somebody else", ref=name)
-        durable.remove_file(self._path(name), fsync=self._fsync)
+        with self._moving(Move(name, old, None)):
+            durable.remove_file(self._path(name), fsync=self._fsync)
         durable.remove_file(self._log_path(name), fsync=self._fsync)
 
     def rename(self, old: str, new: str, *, entry: ReflogEntry) -> None:
@@ -148,13 +172,15 @@ class RefStore:
         name = validate_ref(BRANCHES + branch)
         if entry is not None:
             self._log("HEAD", entry)
-        self._write(self._root / "HEAD", _SYMBOLIC + name)
+        with self._moving(Move("HEAD", None, self.read(name), switched=True)):
+            self._write(self._root / "HEAD", _SYMBOLIC + name)
 
     def set_head_detached(self, commit: ObjectId, entry: ReflogEntry | None = None) -> None:
         """Put HEAD on *commit* itself."""
         if entry is not None:
             self._log("HEAD", entry)
-        self._write(self._root / "HEAD", commit)
+        with self._moving(Move("HEAD", None, commit, switched=True)):
+            self._write(self._root / "HEAD", commit)
 
     def expire_reflog(self, name: str, since: str, *, dry_run: bool = False) -> int:
         """Drop the entries of the log of *name* from before *since* (``YYYY-MM-DDT...``); gives how many.
@@ -191,6 +217,13 @@ class RefStore:
         head = self.head()
         if head.branch is not None and BRANCHES + head.branch == name:
             self._log("HEAD", entry)
+
+    @contextmanager
+    def _moving(self, *moves: Move) -> Iterator[None]:
+        if self.before_move is not None:
+            self.before_move(moves)
+        yield
+        self.moves += moves
 
     def _write(self, path: Path, line: str) -> None:
         durable.replace_file(path, line.encode() + b"\n", scratch=self._scratch, fsync=self._fsync)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlstore import durable
 from mlstore._progress import Progress
@@ -23,6 +23,7 @@ from mlstore.refs import RefStore
 
 if TYPE_CHECKING:
     from mlstore.objects import Collector
+    from mlstore.refs import Move
     from mlstore.repository.filter import Filter
 
 STORE_NAME = ".mlstore"
@@ -40,6 +41,8 @@ class Repository:
         self.store = root / STORE_NAME
         self.scratch = self.store / "tmp"
         self.progress: Progress | None = None  # who wants to know how far a checkout is
+        self.verifier: Any = None  # who judges signatures in this operation: a signing.Verifier, or None
+        self.before_move: Callable[[Sequence[Move]], None] | None = None  # who wants to know of refs first
         self._config = config
         self._depth = 0
         self._mutex = threading.RLock()
@@ -169,18 +172,20 @@ class Repository:
     def without_blobs(self) -> Repository:
         """Give the same repository, for reading, as one of commits, trees and tags: no blob is ever read."""
         from mlstore.objects.metadata import MetadataDatabase
-
-        found = Repository(self.root, self._config)
         from mlstore.repository.filter import Filter
 
+        found = Repository(self.root, self._config)
         found.filter = Filter(0)
+        found.verifier = self.verifier
         found.objects = MetadataDatabase(self.objects)
         return found
 
     @cached_property
     def refs(self) -> RefStore:
         """Branches, tags, HEAD and reflogs."""
-        return RefStore(self.store, scratch=self.scratch, fsync=self.fsync)
+        refs = RefStore(self.store, scratch=self.scratch, fsync=self.fsync)
+        refs.before_move = self.before_move
+        return refs
 
     def path_of(self, path: Path) -> str:
         """Give the repository path of the file-system path *path* ("" for the root).

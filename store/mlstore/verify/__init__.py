@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mlstore.verify.findings import Finding, Report, StageVerdict
     from mlstore.verify.golden import pin_golden
     from mlstore.verify.sampling import Sample, Selection, parse_duration, parse_sample
+    from mlstore.verify.signatures import Requirement, Signing
     from mlstore.verify.storecheck import FsckReport, fsck
     from mlstore.verify.verification import verify
 
@@ -19,8 +20,10 @@ __all__ = [
     "Finding",
     "FsckReport",
     "Report",
+    "Requirement",
     "Sample",
     "Selection",
+    "Signing",
     "StageVerdict",
     "fsck",
     "parse_duration",
@@ -35,9 +38,11 @@ __getattr__ = lazy_names(
         "Finding": "mlstore.verify.findings",
         "FsckReport": "mlstore.verify.storecheck",
         "Report": "mlstore.verify.findings",
+        "Requirement": "mlstore.verify.signatures",
         "Coverage": "mlstore.verify.coverage",
         "Sample": "mlstore.verify.sampling",
         "Selection": "mlstore.verify.sampling",
+        "Signing": "mlstore.verify.signatures",
         "parse_duration": "mlstore.verify.sampling",
         "parse_sample": "mlstore.verify.sampling",
         "StageVerdict": "mlstore.verify.findings",

@@ -18,6 +18,12 @@ _CATEGORIES: dict[str, Category] = {
     "wrong-lineage": "corrupt",
     "missing-object": "missing",
     "missing-ref": "missing",
+    "unsigned": "untrusted",
+    "unknown-key": "untrusted",
+    "expired-key": "untrusted",
+    "revoked-key": "untrusted",
+    "bad-signature": "untrusted",
+    "rolled-back": "untrusted",
 }
 _RANK: dict[Category, int] = {"corrupt": 0, "missing": 1, "untrusted": 2, "differs": 3}
 _SEVERITY_RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
@@ -83,6 +89,8 @@ class Report:
 
     ``policy`` holds the rules of the gate that judged, where they come from, and which of them were used.
     ``coverage`` says how much of the content was hashed.
+    ``signatures`` has a row for each that was judged, ``anchors`` says how REV relates to what is known of
+    it from outside of the store.
     """
 
     rev: str
@@ -94,6 +102,8 @@ class Report:
     skipped: dict[str, str] = field(default_factory=dict)
     policy: dict[str, Any] | None = None
     coverage: Coverage = field(default_factory=Coverage)
+    signatures: list[dict[str, Any]] = field(default_factory=list)
+    anchors: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -175,4 +185,6 @@ class Report:
             "policy": self.policy,
             "partial": self.partial,
             "coverage": asdict(self.coverage),
+            "signatures": self.signatures,
+            "anchors": self.anchors,
         }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from mlstore.errors import NotVerified, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.history import create_tag, read_chain, resolve_commit
-from mlstore.lockfile import LOCK_NAME, Lock, Pin, render_lock
-from mlstore.model import Person
+from mlstore.lockfile import LOCK_NAME, Lock, Pin, SignedPolicy, render_lock
+from mlstore.model import Person, Tag
 from mlstore.repository import Repository
+from mlstore.signing import LastSeen
 from mlstore.verify.pins import make_pin, read_lock
+from mlstore.verify.signatures import Requirement, Signing
 from mlstore.verify.verification import verify
 from mlstore.worktree import write_text
 
@@ -24,8 +29,16 @@ def pin_golden(
     tagger: Person,
     time: str,
     force: bool = False,
+    sign: Callable[[Tag], str] | None = None,
+    policy: SignedPolicy | None = None,
+    signing: Signing | None = None,
+    seen: LastSeen | None = None,
 ) -> Pin:
     """Verify *rev*, tag it *name* and write the pin into ``mlstore.lock``; gives the pin.
+
+    *sign* gives the tag's signature, and the pin says that there is one. *policy* is written into the lock:
+    from then on ``verify`` requires these signatures, and *rev* itself has to have them. *signing* and
+    *seen* are those of ``verify``.
 
     Raises ``NotVerified`` when it does not verify, ``UsageError`` when it has no stages, ``Refused``
     when the tag exists (unless *force*).
@@ -38,7 +51,11 @@ def pin_golden(
             hint="run it with 'mlstore run', or record a stage with 'mlstore commit --stage NAME'",
         )
     with repo.write_lock("tag"):
-        report = verify(repo, rev, pins=False)
+        lock = read_lock(repo) or Lock(repo.format.name)
+        policy = policy or lock.signatures
+        required = None if policy is None else Requirement(LOCK_NAME, policy.principals, policy.since)
+        signing = replace(signing or Signing(), required=required)
+        report = verify(repo, rev, pins=False, signing=signing, seen=seen)
         if report.ok and report.partial:
             raise NotVerified(
                 f"'{rev}' was not looked at as a whole, so it cannot be golden: {report.partial}",
@@ -60,8 +77,9 @@ def pin_golden(
             tagger=tagger,
             time=time,
             force=force,
+            sign=sign,
         )
-        lock = read_lock(repo) or Lock(repo.format.name)
-        pin = make_pin(repo, name, commit_id, chain)
-        write_text(repo, LOCK_NAME, render_lock(lock.with_pin(pin)))
+        pin = replace(make_pin(repo, name, commit_id, chain), signed=sign is not None)
+        lock = replace(lock.with_pin(pin), signatures=policy)
+        write_text(repo, LOCK_NAME, render_lock(lock))
         return pin

@@ -1,7 +1,8 @@
 """``verify``: is what stands here exactly the pipeline that it claims to be?
 
-In this order, and going on past every finding: history, content, lineage, worktree, pins, and the
-comparison with a golden pipeline. Nothing that is read is ever executed or deserialised.
+In this order, and going on past every finding: history, content, lineage, worktree, pins, anchors,
+signatures where they are required, and the comparison with a golden pipeline. Nothing that is read is ever
+executed or deserialised.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from mlstore._progress import Progress
 from mlstore.errors import CorruptError, NotFoundError, RefNotFound, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.history import Chain, read_chain, resolve_commit
-from mlstore.lockfile import LOCK_NAME, Pin
+from mlstore.lockfile import LOCK_NAME, Lock, Pin
 from mlstore.repository import STORE_NAME, Repository, read_snapshot
+from mlstore.signing import LastSeen
 from mlstore.verify.against import compare_chains, files_outside
+from mlstore.verify.anchors import AnchorCheck
 from mlstore.verify.blocks import check_chain, stated_size, undecided_keys
 from mlstore.verify.content import check_blobs
 from mlstore.verify.coverage import skipped_keys
@@ -28,6 +31,7 @@ from mlstore.verify.pairs import Side
 from mlstore.verify.pins import check_pins, read_lock
 from mlstore.verify.rules import Golden, compare_rules, read_rules, unusable_rules
 from mlstore.verify.sampling import Selection
+from mlstore.verify.signatures import SignatureCheck, Signing
 from mlstore.verify.worktree import Reference, check_worktree
 
 if TYPE_CHECKING:
@@ -44,6 +48,9 @@ class _Options:
     progress: Progress | None
     trust: Trust | None
     allow_load: bool
+    signing: Signing
+    seen: LastSeen | None
+    accept_rollback: bool
     dataless: bool = False
     selection: Selection | None = None
 
@@ -60,10 +67,13 @@ def verify(
     selection: Selection | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    signing: Signing | None = None,
+    seen: LastSeen | None = None,
+    accept_rollback: bool = False,
     trust: Trust | None = None,
     allow_load: bool = False,
 ) -> Report:
-    """Verify the pipeline at *rev* and give the report; nothing is changed.
+    """Verify the pipeline at *rev* and give the report; nothing in the repository is changed.
 
     *against* is a revision to compare with, the folder of another repository (``DIR`` or ``DIR@REV``),
     or the name of a pin in ``mlstore.lock``. *history* hashes the blobs of all ancestors too. *worktree*
@@ -74,13 +84,30 @@ def verify(
     itself). Of these only ``predictions`` deserialises, and only golden's own bytes and those for which
     *trust* vouches; *allow_load* vouches for what a stage was observed to write in this very repository.
 
+    *signing* says whose signatures are required, on top of what the settings and the lock require. *seen* is
+    what this client saw last: a head that does not descend from it is a finding (with *accept_rollback* only
+    told); where all is well, it is moved on.
+
     Raises ``RefNotFound`` and its like for a revision that names nothing, ``UsageError`` when the two
-    repositories have different object formats; damage becomes findings.
+    repositories have different object formats, ``CannotRun`` when signatures are required and
+    ``ssh-keygen`` is not there; damage becomes findings.
     """
     if dataless and selection is not None:
         raise UsageError("without reading blobs there is nothing to take a sample of")
     options = _Options(
-        against, history, worktree, pins, jobs, progress, trust, allow_load, dataless, selection
+        against,
+        history,
+        worktree,
+        pins,
+        jobs,
+        progress,
+        trust,
+        allow_load,
+        signing or Signing(),
+        seen,
+        accept_rollback,
+        dataless,
+        selection,
     )
     return _Verification(repo.without_blobs() if dataless else repo, rev, options).run()
 
@@ -104,7 +131,10 @@ class _Verification:
         self._check_content()
         self._check_lineage()
         self._check_worktree()
-        self._check_pins()
+        lock = self._check_pins()
+        anchors = AnchorCheck(self._repo, report, options.seen, options.accept_rollback)
+        anchors.run(self._inspection.commits, lock)
+        SignatureCheck(self._repo, options.signing, report).run(self._inspection.commits, lock)
         if options.against is not None and self._golden is not None:
             self._check_against(options.against, self._golden)
         elif self._chain is not None:
@@ -123,8 +153,8 @@ class _Verification:
         report.findings = [*self._inspection.findings, *report.findings]
         report.findings += self._rules_findings()
         report.policy = self._judge.policy.to_dict() | {"used": dict(sorted(self._judge.used.items()))}
-        report.skipped["signatures"] = "this version does not check signatures"
         report.sort()
+        anchors.remember()
         return report
 
     def _find_golden(self) -> Golden | None:
@@ -260,14 +290,15 @@ class _Verification:
         except (CorruptError, NotFoundError):
             return None  # said where the two chains are compared
 
-    def _check_pins(self) -> None:
+    def _check_pins(self) -> Lock | None:
         lock = read_lock(self._repo) if self._options.pins else None
         if lock is None:
             reason = f"there is no {LOCK_NAME}" if self._options.pins else "not asked for"
             self._report.skipped["pins"] = reason
-            return
+            return None
         self._report.findings += check_pins(self._repo, lock)
         self._report.checked["pins"] = len(lock.pins)
+        return lock
 
     def _check_against(self, text: str, golden: Golden) -> None:
         report = self._report
