@@ -17,7 +17,7 @@ import pytest
 from tests import stored
 from tests.faults.killing import Server, kill_at, points
 from tests.faults.sweeping import A_PART, MANY, chosen, fresh, good, report
-from tests.faults.workloads import WORKLOADS, Workload
+from tests.faults.workloads import WORKLOADS, Workload, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +68,22 @@ def survives(server: Server, workload: Workload, point: tuple[str, int], kept: i
     assert collected(server, root) == kept, f"{where}: garbage that 'gc' does not see"
     workload.check_done(root)
     return killed.status == -9
+
+
+def test_an_init_killed_anywhere_can_be_begun_again(server: Server, folder: Path) -> None:
+    root = folder / "new"
+    root.mkdir()
+    found = points(server, ["init", "-q"], root)
+    assert len(found) > 4
+    for point in found:
+        shutil.rmtree(root)
+        root.mkdir()
+        where = f"killed at {point[0]} number {point[1]}"
+        assert kill_at(server, ["init", "-q"], root, point).status == -9
+        (root / "a").write_bytes(b"1")
+        for argv in (["init", "-q"], ["add", "a"], ["commit", "-q", "-m", "first"], ["fsck"]):
+            good(server, root, where, *argv)
+        assert whole(root) == {"refs/heads/main": {"a": b"1"}}
 
 
 def collected(server: Server, root: Path) -> int:

@@ -131,6 +131,17 @@ def adding(server: Server, folder: Path) -> Workload:
     return Workload(root, ["add", "-A"], [whole(root)], [files], [old, set(files)], clean=False)
 
 
+def adding_large(server: Server, folder: Path) -> Workload:
+    """What is stored in other ways: loose files, and a table that is cut into chunks."""
+    root = start(server, folder)
+    run(server, root, "config core.pack false")
+    old = set(Reader(root).index())
+    table = b"".join(b"%d,%d\n" % (row, row * row) for row in range(100_000))
+    write(root, {"table.csv": table, "small": b"s", "dir/small": b"t"})
+    files = worktree(root)
+    return Workload(root, ["add", "-A"], [whole(root)], [files], [old, set(files)], clean=False)
+
+
 def committing(server: Server, folder: Path) -> Workload:
     root = start(server, folder)
     change(root)
@@ -290,6 +301,7 @@ def branching(server: Server, folder: Path) -> Workload:
 
 WORKLOADS: dict[str, Callable[[Server, Path], Workload]] = {
     "add": adding,
+    "add loose and chunked": adding_large,
     "commit": committing,
     "checkout": checking_out,
     "reset": resetting,
