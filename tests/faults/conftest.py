@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.faults.killing import Server, why_not
+from tests.faults.sweeping import CI
 from tests.faults.workloads import WORKLOADS, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMORY = Path("/dev/shm")
-CI = bool(os.environ.get("CI"))
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.faults.conftest import CI
 from tests.faults.killing import Server
-from tests.faults.sweeping import good, says_it_in_one_line
+from tests.faults.sweeping import CI, good, says_it_in_one_line
 from tests.faults.workloads import Workload
 
 TRIED = ("add", "commit", "checkout", "reset", "run", "tag", "gc", "repack")

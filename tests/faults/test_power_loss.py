@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.faults import power
-from tests.faults.conftest import CI
 from tests.faults.killing import Server, kill_at, points
-from tests.faults.sweeping import A_PART, chosen, good
+from tests.faults.sweeping import A_PART, CI, chosen, good
 from tests.faults.workloads import WORKLOADS, Workload, adding, checking_out, run, whole, worktree, write
 from tests.store.independent import Reader
 
