@@ -6,10 +6,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check ci format coverage bench
+.PHONY: help demo test check ci format coverage faults bench
 
 help:
 	@$(PYTHON) dev --help
 
-demo test check ci format coverage bench:
+demo test check ci format coverage faults bench:
 	@$(PYTHON) dev $@ $(ARGS)

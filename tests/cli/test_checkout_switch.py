@@ -95,6 +95,15 @@ def test_checkout_of_a_commit_detaches_and_advises_once(history):
     assert history("branch", "--show-current").out == ""
 
 
+def test_checkout_of_head_stays_on_the_branch(history):
+    history.write("a.txt", "edited\n")
+    for rest in ([], ["HEAD"], ["@"]):
+        assert history("checkout", "-q", "-f", *rest).err == ""
+        assert history("status", "-sb").out == "## main\n"
+    history("checkout", "-q", "--detach")
+    assert history("status", "-sb").out == "## HEAD (no branch)\n"
+
+
 def test_switch_wants_a_branch_or_detach(history):
     err = history("switch", "HEAD~1", status=4).err
     assert "'HEAD~1'" in err

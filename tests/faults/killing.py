@@ -1,4 +1,7 @@
-"""Killing a command at one system call after another: a fork server, strace, and nothing of mlstore."""
+"""Breaking a command off, or failing it, at one system call after another: a fork server and strace.
+
+Nothing of mlstore is imported here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -25,6 +29,10 @@ CHANGING = [
     *("link", "linkat", "rename", "renameat", "renameat2", "unlink", "unlinkat"),
     *("mkdir", "mkdirat", "rmdir", "chmod", "fchmod"),
 ]
+# Everything that looks at a file, a folder or a name.
+READING = ["openat", "read", "pread64", "preadv2", "getdents64", "newfstatat", "statx", "fstat", "lseek"]
+# The folder that an absolute path does not begin in.
+_HERE = re.compile(r'AT_FDCWD<[^>]*>, "/')
 _CALL = re.compile(r"(?:\[pid +\d+\] |\d+ +)?(\w+)\((.*)")
 
 
@@ -45,14 +53,25 @@ class Done:
     err: str
 
 
-class Server:
-    """The fork server, in a process of its own."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A system call: its name, that it is the n-th of that name, and what else strace tells of it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._gate = folder / "gate"
-        os.mkfifo(self._gate)
+    name: str
+    number: int
+    arguments: str
+
+    @property
+    def point(self) -> tuple[str, int]:
+        return self.name, self.number
+
+
+class Server:
+    """The fork server, in a process of its own; *wrapper* is a command that it is started by."""
+
+    def __init__(self, wrapper: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("server.py"))],
+            [*wrapper, sys.executable, "-P", str(Path(__file__).with_name("server.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment(),
@@ -66,22 +85,24 @@ class Server:
         self._process.stdout.close()
         self._process.wait()
 
-    def run(self, argv: Sequence[str], cwd: Path) -> Done:
-        """Run `mlstore ARGV` in CWD."""
-        self._ask({"argv": list(argv), "cwd": str(cwd)})
+    def run(self, argv: Sequence[str], cwd: Path, *, file_size: int | None = None) -> Done:
+        """Run `mlstore ARGV` in CWD, where it may write no file beyond FILE_SIZE bytes."""
+        self._ask({"argv": list(argv), "cwd": str(cwd), "file_size": file_size})
         return Done(**self._answer())
 
     def traced(self, argv: Sequence[str], cwd: Path, *options: str, sabotage: str | None = None) -> Done:
-        """Do the same under `strace OPTIONS`, attached before the command begins."""
-        pid = self._ask({"argv": list(argv), "cwd": str(cwd), "gate": str(self._gate), "sabotage": sabotage})
+        """Do the same under `strace OPTIONS`, attached before the command begins.
+
+        The child waits for a signal, which is no system call that anybody fails; a named pipe would be.
+        """
+        pid = self._ask({"argv": list(argv), "cwd": str(cwd), "wait": True, "sabotage": sabotage})
         tracer = subprocess.Popen(
             ["strace", "-p", str(pid), *options], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         assert tracer.stderr is not None
         attached = tracer.stderr.readline()
         assert b"attached" in attached, attached.decode()
-        with self._gate.open("wb"):
-            pass
+        os.kill(pid, signal.SIGUSR1)
         done = Done(**self._answer())
         tracer.stderr.close()
         tracer.wait()
@@ -103,20 +124,36 @@ def points(
     server: Server, argv: Sequence[str], cwd: Path, *, sabotage: str | None = None
 ) -> list[tuple[str, int]]:
     """Run the command once, to its end, and give each call that changes something: its name and number."""
+    found = calls(server, argv, cwd, CHANGING, sabotage=sabotage)
+    return [call.point for call in found if call.name != "openat" or "O_CREAT" in call.arguments]
+
+
+def looks(server: Server, argv: Sequence[str], cwd: Path) -> list[tuple[str, int]]:
+    """Run the command once, to its end, and give each call that looks at anything below CWD."""
+    found = calls(server, argv, cwd, READING)
+    return [call.point for call in found if str(cwd) in _HERE.sub('"/', call.arguments)]
+
+
+def calls(
+    server: Server, argv: Sequence[str], cwd: Path, names: Sequence[str], *, sabotage: str | None = None
+) -> list[Call]:
+    """Run the command once, to its end, and give all calls of these names, in order."""
     log = cwd.with_name("calls")
-    trace = f"trace={','.join(CHANGING)}"
-    done = server.traced(argv, cwd, "-e", trace, "-o", str(log), sabotage=sabotage)
+    done = server.traced(argv, cwd, *_trace(names, log), sabotage=sabotage)
     assert done.status == 0, done.err
+    return read_log(log)
+
+
+def read_log(log: Path) -> list[Call]:
+    """What strace has written down."""
     seen: Counter[str] = Counter()
     found = []
     for line in log.read_text("utf-8", "replace").splitlines():
         call = _CALL.match(line)
-        if call is None:
-            continue
-        name, arguments = call.groups()
-        seen[name] += 1
-        if name != "openat" or "O_CREAT" in arguments:
-            found.append((name, seen[name]))
+        if call is not None:
+            name, arguments = call.groups()
+            seen[name] += 1
+            found.append(Call(name, seen[name], arguments))
     return found
 
 
@@ -125,12 +162,29 @@ def kill_at(
 ) -> Done:
     """Run the command, killed as it is about to make the n-th call of that name."""
     name, number = point
-    options = ["-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}", "-o", os.devnull]
-    return server.traced(argv, cwd, *options, sabotage=sabotage)
+    inject = f"inject={name}:signal=KILL:when={number}"
+    return server.traced(argv, cwd, *_trace([name], os.devnull), "-e", inject, sabotage=sabotage)
 
 
-def fail_at(server: Server, argv: Sequence[str], cwd: Path, point: tuple[str, int], error: str) -> Done:
-    """Run the command, whose n-th call of that name fails as on a full or broken disk."""
+def fail_at(
+    server: Server,
+    argv: Sequence[str],
+    cwd: Path,
+    point: tuple[str, int],
+    error: str,
+    *,
+    ever_after: bool = False,
+    watch: Sequence[str] = (),
+    log: str | Path = os.devnull,
+) -> Done:
+    """Run the command, whose n-th call of that name fails as on a full or broken disk.
+
+    *ever_after*: and so does every later one of that name. *watch*: other calls that *log* is to tell of.
+    """
     name, number = point
-    options = ["-e", f"trace={name}", "-e", f"inject={name}:error={error}:when={number}", "-o", os.devnull]
-    return server.traced(argv, cwd, *options)
+    inject = f"inject={name}:error={error}:when={number}{'+' if ever_after else ''}"
+    return server.traced(argv, cwd, *_trace([name, *watch], log), "-e", inject)
+
+
+def _trace(names: Sequence[str], log: str | Path) -> list[str]:
+    return ["-y", "-e", f"trace={','.join(names)}", "-o", str(log)]

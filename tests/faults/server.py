@@ -1,15 +1,17 @@
 """Runs `mlstore` in forked children, so that a thousand runs do not cost a thousand starts of Python.
 
-Each line on stdin is a request, ``{"argv": [...], "cwd": "...", "gate": "..."}``; each line on stdout an
+Each line on stdin is a request, ``{"argv": [...], "cwd": "...", "wait": true}``; each line on stdout an
 answer: first ``{"pid": N}``, and when the child has ended ``{"status": N, "out": ..., "err": ...}``, where a
-negative status is a signal. With a ``gate``, a named pipe, the child waits until somebody opens its other
-end: time to attach a tracer.
+negative status is a signal. With ``wait`` the child has everything ready by the first answer and does nothing
+before it gets SIGUSR1: time to attach a tracer, which will see the command's own calls and no others.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import sys
 import tempfile
 from importlib import import_module
@@ -89,16 +91,19 @@ def name_before_content() -> None:
 SABOTAGE = {"write in place": write_in_place, "name before content": name_before_content}
 
 
-def child(request: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> int:
+def child(request: dict[str, Any], out: IO[bytes], err: IO[bytes], ready: int) -> int:
     os.chdir(request["cwd"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
     if request.get("sabotage"):
         SABOTAGE[request["sabotage"]]()
-    if request.get("gate"):
-        with open(request["gate"], "rb") as gate:
-            gate.read()
+    if request.get("file_size") is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"], request["file_size"]))
+    os.close(ready)
+    if request.get("wait"):
+        signal.sigwait({signal.SIGUSR1})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
     status = main(request["argv"])
     sys.stdout.flush()
     return status
@@ -110,16 +115,21 @@ def answer(value: dict[str, Any]) -> None:
 
 
 def serve() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})  # a child may get it before it waits for it
     for line in sys.stdin:
         request = json.loads(line)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            waiting, ready = os.pipe()
             pid = os.fork()
             if pid == 0:
                 status = 99
                 try:
-                    status = child(request, out, err)
+                    status = child(request, out, err, ready)
                 finally:
                     os._exit(status)
+            os.close(ready)
+            os.read(waiting, 1)  # nothing comes: it ends when the child has closed its side
+            os.close(waiting)
             answer({"pid": pid})
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             out.seek(0)

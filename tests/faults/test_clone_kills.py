@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults.killing import Server, fail_at, kill_at, points, why_not
+from tests.faults.killing import Server, fail_at, kill_at, points
+from tests.faults.sweeping import chosen
 from tests.store.independent import Reader
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-MEMORY = Path("/dev/shm")
-ALL = bool(os.environ.get("MLSTORE_ALL_CRASH_POINTS"))
 A_PART = 12
 FILES = {"a.txt": b"a\n", "data/b.csv": b"b\n", "data/deep/c.bin": bytes(range(256)) * 8192}
 KINDS = {
     "full": ["clone", "-q", "../source", "copy"],
     "thin": ["clone", "-q", "--filter=blob:none", "../source", "copy"],
 }
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as name:
-        yield Path(name)
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    reason = why_not()
-    if reason is not None:
-        pytest.skip(reason)
-    started = Server(folder)
-    yield started
-    started.close()
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +37,6 @@ def fresh(source: Path) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     return work
-
-
-def chosen(found: list[tuple[str, int]], part: int) -> list[tuple[str, int]]:
-    """All points; or a part, spread over the whole run, with the last of each call."""
-    if ALL or len(found) <= part:
-        return found
-    keep = {*found[:: -(-len(found) // part)], *{point[0]: point for point in found}.values()}
-    return [point for point in found if point in keep]
 
 
 def check_whole(copy: Path, kind: str, where: str) -> None:

@@ -43,7 +43,7 @@ def test_dev_and_the_ci_script_are_executable() -> None:
 def test_help_lists_every_command_from_any_folder(tmp_path: Path) -> None:
     done = dev(ROOT / "dev", "--help", cwd=tmp_path)
     assert done.returncode == 0
-    for command in ("demo", "test", "check", "ci", "format", "bench"):
+    for command in ("demo", "test", "check", "ci", "format", "faults", "bench"):
         assert f"./dev {command}" in done.stdout
 
 
@@ -58,7 +58,7 @@ def test_an_unknown_command_is_named_together_with_the_known_ones(tmp_path: Path
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "error: 'tset' is not a dev command",
-        "hint: one of: demo, test, check, ci, format, coverage, bench",
+        "hint: one of: demo, test, check, ci, format, coverage, faults, bench",
     ]
 
 

@@ -48,9 +48,15 @@ def command(
             session, create, create=True, start=revision, reset=bool(reset), force=force, as_json=as_json
         )
     else:
-        target = revision or "HEAD"
+        target = revision or "HEAD" if detach else _branch_of_head(session, revision or "HEAD")
         detach = detach or not _is_branch(session, target)
         switch_to(session, target, detach=detach, force=force, as_json=as_json)
+
+
+def _branch_of_head(session: Session, target: str) -> str:
+    """Return the current branch for HEAD: as in git, only what leads elsewhere leaves it."""
+    head = session.repo.refs.head()
+    return head.branch if target in ("HEAD", "@") and head.branch and head.commit else target
 
 
 def _split(

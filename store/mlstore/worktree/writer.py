@@ -9,13 +9,14 @@ before the worktree changes, and no link in the worktree is ever written through
 from __future__ import annotations
 
 import marshal
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
 from mlstore._progress import Progress, expect
 from mlstore._twin import LOOK_UP_EVERY, beside, may_fork, stop_if_alone
-from mlstore.durable import Staging, storage_errors
+from mlstore.durable import Staging, storage_errors, sync_folder
 from mlstore.durable.behind import BEHIND_FROM, write_behind
 from mlstore.hashing import Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
 from mlstore.index import StatData
@@ -180,13 +181,15 @@ class WorktreeWriter:
                 file.close()
         self._files[path] = (file.path, digest)
 
-    def stage_bytes(self, path: str, data: bytes) -> None:
-        """Write *data* aside, to become *path*."""
+    def stage_bytes(self, path: str, data: bytes, *, fsync: bool = False) -> None:
+        """Write *data* aside, to become *path*; with *fsync* it is on the disk before it gets that name."""
         self._claim(path)
         file = self._staging.new_file(0o666)
         try:
             with storage_errors(path):
                 file.write(data)
+                if fsync:
+                    os.fsync(file.fd)
         finally:
             file.close()
         self._files[path] = (file.path, digest_bytes(self._repo.format, data))
@@ -232,10 +235,17 @@ class WorktreeWriter:
 
 
 def write_text(repo: Repository, path: str, text: str) -> None:
-    """Make the file *path* hold *text*, all or nothing: for mlstore.lock and .gitignore."""
+    """Make the file *path* hold *text*, all or nothing, durably: for mlstore.lock and .gitignore.
+
+    Other files of the worktree are copies of what is safe in the store. These are not: a pin that was
+    acknowledged has to be there after a loss of power.
+    """
     with WorktreeWriter(repo) as writer:
-        writer.stage_bytes(path, text.encode("utf-8", "surrogateescape"))
+        writer.stage_bytes(path, text.encode("utf-8", "surrogateescape"), fsync=repo.fsync)
         writer.apply()
+    if repo.fsync:
+        with storage_errors(path):
+            sync_folder((repo.root / path).parent)
 
 
 def _mode(entry: TreeEntry) -> int:

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.store.support import listing
+from tests.store.support import fast_repository, listing
 
 from mlstore.errors import CorruptObject, InvalidPath, ObjectNotFound, StorageError, WouldOverwrite
 from mlstore.hashing import ObjectId
 from mlstore.index import StatData
 from mlstore.model import TreeEntry
 from mlstore.objects import SMALL, ObjectDatabase
+from mlstore.repository import Repository
 from mlstore.worktree import WorktreeWriter, folders, newtrees, write_text, writer
 
 if TYPE_CHECKING:
@@ -231,6 +233,33 @@ def test_text_is_written_whole_or_not_at_all(work: Work) -> None:
     write_text(work.repo, "mlstore.lock", "zwei ü\n")
     assert work.path("mlstore.lock").read_text("utf-8") == "zwei ü\n"
     assert isinstance(work.path("mlstore.lock"), Path)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_text_is_on_the_disk_before_it_gets_its_name_and_the_name_before_we_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    """A pin is acknowledged, and a pin that a loss of power takes back would let another pipeline pass."""
+    repo = fast_repository(tmp_path / "durable")
+    (repo.store / "config").write_text(
+        f"[core]\nformat = 1\nobject-format = 'blake3'\nfsync = {str(durable).lower()}\n"
+    )
+    repo = Repository.open(repo.root)
+    seen: list[str] = []
+    sync, rename = os.fsync, os.replace
+
+    def fsync(fd: int) -> None:
+        seen.append("sync folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "sync file")
+        sync(fd)
+
+    def replace(source: Any, target: Any, **more: Any) -> None:
+        seen.append("name")
+        rename(source, target, **more)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    write_text(repo, "mlstore.lock", "one\n")
+    assert seen == (["sync file", "name", "sync folder"] if durable else ["name"])
 
 
 # --- whole folders, many files ---
