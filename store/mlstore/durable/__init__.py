@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         write_all,
     )
     from mlstore.durable.locks import FileLock
+    from mlstore.durable.reading import no_link_on_the_way, open_regular, read_regular
     from mlstore.durable.staging import StagedFile, Staging, move_files, sweep
     from mlstore.durable.sync import sync_folder
 
@@ -39,6 +40,9 @@ __all__ = [
     "files_below",
     "make_folder",
     "move_files",
+    "no_link_on_the_way",
+    "open_regular",
+    "read_regular",
     "remove_empty_folder",
     "remove_file",
     "remove_folder",
@@ -65,6 +69,9 @@ __getattr__ = lazy_names(
         "files_below": "mlstore.durable.files",
         "make_folder": "mlstore.durable.files",
         "move_files": "mlstore.durable.staging",
+        "no_link_on_the_way": "mlstore.durable.reading",
+        "open_regular": "mlstore.durable.reading",
+        "read_regular": "mlstore.durable.reading",
         "remove_empty_folder": "mlstore.durable.files",
         "remove_file": "mlstore.durable.files",
         "remove_folder": "mlstore.durable.files",

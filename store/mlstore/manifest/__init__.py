@@ -1,9 +1,10 @@
 """``mlstore.toml``: which stages the pipeline has, what each one reads, runs and writes."""
 
-from mlstore.manifest.parse import MANIFEST_NAME, parse_manifest
+from mlstore.manifest.parse import LARGEST_MANIFEST, MANIFEST_NAME, parse_manifest
 from mlstore.manifest.spec import CompareRule, CompareSpec, InputSpec, Manifest, StageSpec, StorageSpec
 
 __all__ = [
+    "LARGEST_MANIFEST",
     "MANIFEST_NAME",
     "CompareRule",
     "CompareSpec",

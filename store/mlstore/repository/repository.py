@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING
 from mlstore import durable
 from mlstore._progress import Progress
 from mlstore.config import CONFIG_NAME, FORMAT_VERSION, Config
-from mlstore.durable import DEFAULT_WAIT, storage_errors
-from mlstore.errors import ConfigError, InvalidPath, NotARepository, StorageError, UsageError
+from mlstore.durable import DEFAULT_WAIT, open_regular, read_regular, storage_errors
+from mlstore.errors import ConfigError, InvalidPath, NotARepository, UsageError
 from mlstore.hashing import DEFAULT_FORMAT, ObjectFormat, object_format
 from mlstore.index import Index
+from mlstore.index.codec import check_start
 from mlstore.objects import ObjectDatabase
 from mlstore.refs import RefStore
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STORE_NAME = ".mlstore"
 DEFAULT_BRANCH = "main"
+_LARGEST_CONFIG = 1 << 20
 
 
 class Repository:
@@ -62,11 +63,8 @@ class Repository:
         root = root.resolve()
         path = root / STORE_NAME / CONFIG_NAME
         try:
-            with storage_errors(path):
-                text = path.read_text("utf-8")
-        except StorageError as exc:
-            if exc.data["errno"] not in (errno.ENOENT, errno.ENOTDIR):
-                raise
+            text = read_regular(path, _LARGEST_CONFIG, error=ConfigError).decode("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
             raise NotARepository(
                 f"'{root}' is not an mlstore repository", hint="run 'mlstore init' to make one there"
             ) from None
@@ -203,8 +201,9 @@ class Repository:
         path = self.store / "index"
         with storage_errors(path):
             try:
-                with open(path, "rb", buffering=0) as file:
+                with os.fdopen(open_regular(path), "rb", buffering=0) as file:
                     status = os.fstat(file.fileno())
+                    check_start(file.fileno(), status.st_size)
                     index = Index.load(file.read(), status.st_mtime_ns)
                     index.stamp = _stamp(status)
                     return index

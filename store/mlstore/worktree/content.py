@@ -115,10 +115,12 @@ def settle(path: str, before: os.stat_result, digest: Digest, after: os.stat_res
     return HashedFile(path, kind_of(after), digest, None if racy else data)
 
 
-def read_file(repo: Repository, path: str) -> bytes:
-    """Give the bytes of the file at *path*."""
+def read_file(repo: Repository, path: str, most: int | None = None) -> bytes:
+    """Give the bytes of the file at *path*; raises ``Refused`` when it has more than *most*."""
     fd = open_file(repo, path)
     with os.fdopen(fd, "rb") as file:
+        if most is not None and os.fstat(fd).st_size > most:
+            raise Refused(f"'{path}' is larger than {most >> 20} MiB", hint="look at what it is", path=path)
         try:
             return file.read()
         except OSError as exc:

@@ -109,7 +109,7 @@ def test_a_config_that_is_no_text_or_no_file_is_an_error(tmp_path: Path) -> None
         Repository.open(tmp_path)
     config.unlink()
     config.mkdir()
-    with pytest.raises(StorageError):
+    with pytest.raises(ConfigError, match="not a file"):
         Repository.open(tmp_path)
 
 
