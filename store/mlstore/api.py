@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -42,9 +42,18 @@ _TABLES = {
 }
 
 
-def open(path: str | PathLike[str] = ".") -> Store:  # noqa: A001 - `mlstore.open` is what users say
-    """Open the repository that *path* lies in; raises ``NotARepository`` or ``ConfigError``."""
-    return Store(Repository.discover(Path(path)))
+def open(  # noqa: A001 - `mlstore.open` is what users say
+    path: str | PathLike[str] = ".", *, trusted: Collection[str | PathLike[str]] = ()
+) -> Store:
+    """Open the repository that *path* lies in.
+
+    One that belongs to another user (root excepted) is refused, unless its folder is among *trusted* (``"*"``
+    stands for every folder). Raises ``NotARepository``, ``ConfigError`` or ``NotOwned``.
+    """
+    folders = {"*" if str(folder) == "*" else str(Path(folder).resolve()) for folder in trusted}
+    return Store(
+        Repository.discover(Path(path), trusted=lambda root, _: "*" in folders or str(root) in folders)
+    )
 
 
 def init(path: str | PathLike[str] = ".", *, object_format: str | None = None) -> Store:

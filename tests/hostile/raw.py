@@ -13,7 +13,6 @@ from typing import Any
 
 import blake3
 import xxhash
-
 from tests.packformat import CHUNK, OBJECT, RECIPE, Entry, recipe_of, write_pack
 from tests.stored import put_pack
 
@@ -21,7 +20,7 @@ __all__ = ["CHUNK", "OBJECT", "RECIPE", "Entry", "Raw", "canonical", "hash_of", 
 
 TIME = "2026-01-16T15:24:48Z"
 ADA: dict[str, Any] = {"email": "ada@example.org", "name": "Ada Lovelace"}
-CONFIG = '[core]\nformat = 1\nobject-format = "blake3"\n'
+CONFIG = '[core]\nformat = 1\nobject-format = "blake3"\nfsync = false\n'
 MANIFEST = """\
 [stages.make]
 command = "touch ../outside/started-by-run"

@@ -50,7 +50,9 @@ def _show(session: Session, found: Resolved, detail: Detail) -> None:
     if kind == "tag":
         from mlstore.history.revision import peel
 
-        peel(session.repo, object_id, "non-tag", object_id[:10])  # a chain without end is refused before it is shown
+        peel(
+            session.repo, object_id, "non-tag", object_id[:10]
+        )  # a chain without end is refused before it is shown
     while kind == "tag":
         tag = objects.read_tag(object_id)
         output.write_lines(commits.format_tag(tag, session.style))

@@ -80,9 +80,12 @@ def _load_ini(text: str) -> dict[str, Any]:
 
 
 def _load_toml(text: str) -> dict[str, Any]:
-    import tomllib
+    from mlstore.config import load_toml
 
-    return tomllib.loads(text)
+    try:
+        return load_toml(text, "it")
+    except ConfigError as exc:
+        raise ValueError(exc.message.partition("TOML: ")[2] or exc.message) from None
 
 
 def _load_yaml(text: str) -> Any:

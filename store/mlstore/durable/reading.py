@@ -40,7 +40,7 @@ def open_regular(
 
 
 def read_regular(path: Path, most: int, *, error: type[MlstoreError] = CorruptFile) -> bytes:
-    """Give the bytes of the regular file *path*; raises as ``open_regular``, and *error* beyond *most* bytes."""
+    """Give the bytes of the file *path*; raises as ``open_regular``, and *error* beyond *most* bytes."""
     fd = open_regular(path, error=error)
     try:
         data = bytearray()

@@ -27,7 +27,8 @@ _HEAD = b'mlstore tree 1\n{"entries":['
 _TAIL = b"]}"
 _LARGE = 1 << 20
 _ENTRY = (
-    rb'\{"id":"[0-9a-f]{64}","kind":"[a-z]{1,10}","name":"(?:[^"\\]|\\["\\]){1,512}","size":[0-9]{1,19}\}(?:,|\Z)'
+    rb'\{"id":"[0-9a-f]{64}","kind":"[a-z]{1,10}",'
+    rb'"name":"(?:[^"\\]|\\["\\]){1,512}","size":[0-9]{1,19}\}(?:,|\Z)'
 )
 _KINDS: dict[str, EntryKind] = {"file": "file", "executable": "executable", "tree": "tree"}
 

@@ -20,6 +20,7 @@ from mlstore.index import Index
 from mlstore.index.codec import check_start
 from mlstore.objects import ObjectDatabase
 from mlstore.refs import RefStore
+from mlstore.repository.ownership import Trust, require_owner
 
 if TYPE_CHECKING:
     from mlstore.objects import Collector
@@ -35,8 +36,9 @@ class Repository:
     Reading needs no lock. Whoever changes refs or the index holds ``write_lock``.
     """
 
-    def __init__(self, root: Path, config: Config) -> None:
+    def __init__(self, root: Path, config: Config, trusted: Trust | None = None) -> None:
         self.root = root
+        self.trusted = trusted
         self.store = root / STORE_NAME
         self.scratch = self.store / "tmp"
         self.progress: Progress | None = None  # who wants to know how far a checkout is
@@ -47,21 +49,26 @@ class Repository:
     # opening
 
     @classmethod
-    def discover(cls, start: Path) -> Repository:
-        """Open the repository that *start* lies in; raises ``NotARepository``."""
+    def discover(cls, start: Path, *, trusted: Trust | None = None) -> Repository:
+        """Open the repository that *start* lies in; raises as ``open``."""
         here = start.resolve()
         for folder in (here, *here.parents):
             if (folder / STORE_NAME / CONFIG_NAME).is_file():
-                return cls.open(folder)
+                return cls.open(folder, trusted=trusted)
         raise NotARepository(
             f"'{start}' is not in an mlstore repository", hint="run 'mlstore init' to make one here"
         )
 
     @classmethod
-    def open(cls, root: Path) -> Repository:
-        """Open the repository whose worktree is *root*; raises ``NotARepository`` or ``ConfigError``."""
+    def open(cls, root: Path, *, trusted: Trust | None = None) -> Repository:
+        """Open the repository whose worktree is *root*.
+
+        Raises ``NotARepository``, ``ConfigError``, or ``NotOwned`` for one that is another user's, unless
+        *trusted* takes it (see ``require_owner``).
+        """
         root = root.resolve()
         path = root / STORE_NAME / CONFIG_NAME
+        require_owner(root, path.parent, trusted)
         try:
             text = read_regular(path, _LARGEST_CONFIG, error=ConfigError).decode("utf-8")
         except (FileNotFoundError, NotADirectoryError):
@@ -83,10 +90,12 @@ class Repository:
             raise ConfigError(
                 f"'{path}' has no 'core.object-format'", file=str(path), key="core.object-format"
             )
-        return cls(root, config)
+        return cls(root, config, trusted)
 
     @classmethod
-    def init(cls, root: Path, object_format_name: str | None = None) -> Repository:
+    def init(
+        cls, root: Path, object_format_name: str | None = None, *, trusted: Trust | None = None
+    ) -> Repository:
         """Make a repository in *root*, or open the one that is there (nothing in it is changed).
 
         Raises ``UsageError`` for an unknown object format or one that differs from the existing.
@@ -95,7 +104,7 @@ class Repository:
         root = root.resolve()
         store = root / STORE_NAME
         if (store / CONFIG_NAME).is_file():
-            found = cls.open(root)
+            found = cls.open(root, trusted=trusted)
             if object_format_name is not None and found.format.name != name:
                 raise UsageError(f"'{root}' is a repository with object format '{found.format.name}' already")
             return found
@@ -106,7 +115,7 @@ class Repository:
         # The config comes last: a folder without it is no repository yet.
         text = f'[core]\nformat = {FORMAT_VERSION}\nobject-format = "{name}"\n'
         durable.replace_file(store / CONFIG_NAME, text.encode(), scratch=scratch)
-        return cls.open(root)
+        return cls.open(root, trusted=trusted)
 
     # parts
 

@@ -11,11 +11,15 @@ from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.index.codec import check_paths
 from mlstore.objects.audit import Audit
-from mlstore.repository import Extent, Repository, measure
+from mlstore.refs import BRANCHES
+from mlstore.repository import Extent, Repository
+from mlstore.verify.exposure import check_exposure
 from mlstore.verify.findings import Category, Finding, Report
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.owners import name_owners
 from mlstore.verify.resume import Saver
+
+_MOST_TAGS = 32
 
 
 class Sample(NamedTuple):
@@ -122,6 +126,7 @@ class _Fsck:
         self._check_connections(tips)
         self._check_index()
         self._check_strangers()
+        report.findings += check_exposure(self._repo)
         name_owners(inspection)
         report.findings = [*inspection.findings, *report.findings]
         self._find_unreachable()
@@ -212,6 +217,8 @@ class _Fsck:
             if target is None:
                 continue
             self._roots.add(target)
+            if name.startswith(BRANCHES) and self._is_no_commit(target):
+                self._file_finding(name, f"'{name}' is a branch, and what it points to is no commit", None)
             if target not in self._repo.objects:
                 self._report.findings.append(
                     Finding(
@@ -227,9 +234,13 @@ class _Fsck:
         self._report.checked["refs"] = len(names) + 1
         return tips
 
+    def _is_no_commit(self, target: ObjectId) -> bool:
+        known = target in self._repo.objects and target not in self._inspection.damaged
+        return known and self._repo.objects.kind(target) != "commit"
+
     def _peel(self, name: str, target: ObjectId) -> set[ObjectId]:
         """Give the commit behind a ref; annotated tags on the way are reachable, and must be readable."""
-        for _ in range(32):
+        for _ in range(_MOST_TAGS):
             if target in self._inspection.damaged:
                 return set()
             self._roots.add(target)
@@ -254,6 +265,7 @@ class _Fsck:
                     Finding("missing-object", exc.message, path=name, expected=target)
                 )
                 return set()
+        self._file_finding(name, f"'{name}' is a chain of tags without end", None)
         return set()
 
     def _check_logs(self) -> set[ObjectId]:
@@ -306,21 +318,9 @@ class _Fsck:
 
     def _check_extent(self) -> None:
         """A snapshot that no command would expand: the walk above saw each of its trees only once."""
-        inspection = self._inspection
         known: dict[ObjectId, Extent] = {}
-        for commit_id, commit in inspection.commits.items():
-            if commit.tree not in inspection.trees:
-                continue
-            try:
-                measure(self._repo.objects, commit.tree, known)
-            except CorruptError as exc:
-                self._report.findings.append(
-                    Finding(
-                        "corrupt-object", exc.message, commit=commit_id, expected=commit.tree, hint=exc.hint
-                    )
-                )
-            except NotFoundError:
-                continue  # a tree below is missing, and told so
+        for commit_id in self._inspection.commits:
+            self._inspection.check_extent(commit_id, known)
 
     def _check_index(self) -> None:
         try:

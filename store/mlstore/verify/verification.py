@@ -18,6 +18,7 @@ from mlstore.repository import STORE_NAME, Repository, read_snapshot
 from mlstore.verify.against import Side, compare_chains, files_outside
 from mlstore.verify.blocks import check_chain
 from mlstore.verify.content import check_blobs
+from mlstore.verify.exposure import check_exposure
 from mlstore.verify.findings import Finding, Report, StageVerdict
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.owners import name_owners
@@ -70,6 +71,7 @@ class _Verification:
 
     def run(self) -> Report:
         report, options = self._report, self._options
+        self._report.findings += check_exposure(self._repo)
         self._check_history()
         self._check_content()
         self._check_lineage()
@@ -108,6 +110,7 @@ class _Verification:
         for commit_id, commit in inspection.commits.items():
             blobs = self._options.history or commit_id == self._commit
             inspection.walk_tree(commit.tree, commit_id, blobs=blobs)
+        inspection.check_extent(self._commit)
         for block in chain.blocks if chain else ():
             for path, object_id in block.stage.outputs.items():
                 inspection.need_blob(object_id, block.id, path)
@@ -271,7 +274,7 @@ def _other_repository(repo: Repository, text: str) -> tuple[Repository, ObjectId
     folder, _, rev = text.rpartition("@")
     for path, revision in ((text, "HEAD"), (folder, rev or "HEAD")):
         if path and (Path(path) / STORE_NAME).is_dir():
-            found = Repository.open(Path(path))
+            found = Repository.open(Path(path), trusted=repo.trusted)
             if found.format != repo.format:
                 raise UsageError(
                     f"'{path}' has object format '{found.format.name}', this repository '{repo.format.name}'",

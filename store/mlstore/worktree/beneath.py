@@ -1,7 +1,7 @@
-"""``openat2``: a folder below another, opened by the kernel in one call that follows no link and leaves nowhere.
+"""``openat2``: a folder below another, opened in one call that follows no link and leads nowhere else.
 
-Linux has it since 5.6. It is called by number, for the C library has no name for it; where the kernel does not
-have it, or a sandbox forbids it, folders are opened one component at a time instead (``folders.py``).
+Linux has it since 5.6. It is called by number, for the C library has no name for it; where the kernel does
+not have it, or a sandbox forbids it, folders are opened one component at a time instead (``folders.py``).
 Mount points may be crossed: a folder of data is often a volume of its own.
 """
 
@@ -25,7 +25,7 @@ _TRIES = 64
 
 @functools.cache
 def open_beneath() -> Callable[[int, str, int], int] | None:
-    """Give ``open(folder's descriptor, relative path, flags) -> descriptor``, None where there is no such call.
+    """Give ``open(descriptor, path below it, flags) -> descriptor``, None where there is no such call.
 
     It raises ``OSError``: ``ELOOP`` for a link on the way, ``EXDEV`` for a path that leads out.
     """
@@ -47,7 +47,7 @@ def open_beneath() -> Callable[[int, str, int], int] | None:
 
     def open_below(folder: int, path: str, flags: int) -> int:
         how = How(flags, 0, _RESOLVE)
-        name = os.fsencode(path)
+        name, code = os.fsencode(path), 0
         for _ in range(_TRIES):
             fd = int(call(_OPENAT2, folder, name, ctypes.byref(how), ctypes.sizeof(how)))
             if fd >= 0:

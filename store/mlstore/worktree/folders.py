@@ -1,7 +1,7 @@
-"""Folders of the worktree, opened by descriptor: no link is ever followed, whoever puts one there meanwhile.
+"""Folders of the worktree, opened by descriptor: no link is followed, whoever puts one there meanwhile.
 
-By ``openat2`` in one call where the kernel has it, else (and where a folder has to be made) one component at a
-time, each below the descriptor of the one before.
+By ``openat2`` in one call where the kernel has it, else (and where a folder has to be made) one component at
+a time, each below the descriptor of the one before.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Folders:
         try:
             return beneath(self._root_fd, folder, _FOLDER)
         except OSError:
-            # Something is missing or in the way, or the path is too long for one call: see what, step by step.
+            # Something is missing, in the way, or too long for one call: see what, step by step.
             return self._walk_by_component(folder, create=create)
 
     def _walk_by_component(self, folder: str, *, create: bool) -> int:

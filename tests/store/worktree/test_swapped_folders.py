@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.store.support import Work
 
 from mlstore.errors import MlstoreError
 from mlstore.worktree import WorktreeWriter, folders
 from mlstore.worktree.beneath import open_beneath
-from tests.store.support import Work
 
 SWAPPER = """
 import os, sys
