@@ -1,7 +1,7 @@
 """Runs every command on a hostile repository, in children of one process that has it all imported.
 
 A line on stdin names a case and a folder; for each command a line comes back: what it said, how it ended,
-what it took, and whether anything beside the worktree changed. A command that takes more than ten seconds of a
+what it took, and whether anything beside the worktree changed. One that takes more than ten seconds of a
 processor, or waits for twenty, is killed: then the last line says so.
 """
 

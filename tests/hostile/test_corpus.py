@@ -1,4 +1,4 @@
-"""Every hostile repository before every command: refused as documented, in bounds, nothing outside touched."""
+"""Every hostile repository before every command: refused as documented, in bounds, and contained."""
 
 from __future__ import annotations
 

@@ -76,6 +76,8 @@ def _load_ini(text: str) -> dict[str, Any]:
         parser.read_string(text)
     except IniError as exc:
         raise ValueError(_first_line(exc)) from None
+    except AttributeError:  # the parser's own, about a continued line behind a key without a value
+        raise ValueError("a key without a value goes on in the next line") from None
     return {section: dict(parser.items(section)) for section in parser.sections()}
 
 
