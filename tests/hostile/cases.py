@@ -1085,7 +1085,7 @@ def text_of_every_kind(raw: Raw) -> None:
     log = {"message": MESSAGE, "new": commit, "old": None, "time": "\x1b[2J", "who": "\u202e\x1b[1m"}
     raw.write(".mlstore/logs/HEAD", canonical("x", log).partition(b"\n")[2] + b"\n")
     raw.write(".mlstore/config", CONFIG + '[user]\nname = "\\u001b[2J\\u202e"\n')
-    raw.write("mlstore.toml", MANIFEST.replace("touch", "touch \u202e\u200b"))
+    raw.write("mlstore.toml", MANIFEST.replace("touch", "touch \\u202e\\u200b"))
 
 
 @case("text")

@@ -18,6 +18,7 @@ from mlstore._progress import Progress, expect
 from mlstore.durable import Staging, storage_errors
 from mlstore.durable.behind import BEHIND_FROM, write_behind
 from mlstore.durable.files import create_file
+from mlstore.errors import CorruptObject
 from mlstore.hashing import Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
 from mlstore.model import Collisions, TreeEntry, validate_path, validate_paths
 from mlstore.objects import SMALL
@@ -79,6 +80,7 @@ class WorktreeWriter:
                     digest = self._stream(entry.id, file.write)
         finally:
             file.close()
+        _require_size(entry, digest.size)
         self._files[path] = (file.path, digest)
 
     def _stream(self, object_id: ObjectId, write: Callable[[bytes], None]) -> Digest:
@@ -107,6 +109,7 @@ class WorktreeWriter:
         for object_id, data in self._repo.objects.fetch(list(small), SMALL):
             digest = Digest(object_id, len(data), checksum_bytes(data))
             for path in small.pop(object_id):
+                _require_size(files[path], len(data))
                 self._write_small(path, data, digest, _mode(files[path]))
                 told(path, len(data))
         # What was not given is larger than its tree says.
@@ -224,6 +227,15 @@ def write_text(repo: Repository, path: str, text: str) -> None:
     with WorktreeWriter(repo) as writer:
         writer.stage_bytes(path, text.encode("utf-8", "surrogateescape"))
         writer.apply()
+
+
+def _require_size(entry: TreeEntry, actual: int) -> None:
+    if entry.size != actual:
+        raise CorruptObject(
+            f"object '{entry.id}' has {actual} bytes, its tree says {entry.size}",
+            hint="'mlstore verify' tells which commit says so: it was put together by hand",
+            id=entry.id,
+        )
 
 
 def _mode(entry: TreeEntry) -> int:

@@ -1,4 +1,4 @@
-"""A checkout on a file system that takes `Model.bin` and `model.BIN` for one name: a real one, of an image."""
+"""A checkout on a file system that takes `Model.bin` and `model.BIN` for one name: a real one."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ def folding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     mount.mkdir()
     with image.open("wb") as file:
         file.truncate(16 << 20)
-    quiet = {"check": True, "capture_output": True}
-    subprocess.run(["mkntfs", "-F", "-Q", "-q", str(image)], **quiet)  # type: ignore[call-overload]
-    options = "ignore_case,windows_names"
+    subprocess.run(["mkntfs", "-F", "-Q", "-q", str(image)], check=True, capture_output=True)
+    options = "ignore_case,windows_names,fmask=0133,dmask=0022"
     done = subprocess.run(
         ["lowntfs-3g", "-o", options, str(image), str(mount)], capture_output=True, check=False
     )
@@ -104,7 +103,8 @@ def test_a_sound_commit_is_checked_out_there(raw: Raw) -> None:
     done = run_mlstore(["checkout", "evil"], raw.root)
     assert done.returncode == 0, done.stderr
     assert (raw.root / "model.BIN").read_bytes() == b"model\n"
-    assert run_mlstore(["verify"], raw.root).returncode == 0
+    verified = run_mlstore(["verify"], raw.root)
+    assert verified.returncode == 0, verified.stdout
 
 
 def test_a_device_name_that_the_file_system_refuses_is_one_clear_line(raw: Raw) -> None:
