@@ -189,7 +189,12 @@ class Session:
         return Person(name=_one_line(name), email=_one_line(email))
 
     def _identity_of_repository(self) -> tuple[str | None, str | None]:
-        config = self.repo.config
+        from mlstore.errors import NotARepository
+
+        try:
+            config = self.repo.config
+        except NotARepository:  # a clone is made where there is none yet
+            return None, None
         return config.get_text("user.name"), config.get_text("user.email")
 
     def _identity_of_git(self) -> tuple[str | None, str | None]:
@@ -197,7 +202,13 @@ class Session:
 
         command = ["git", "config", "--null", "--get-regexp", r"^user\.(name|email)$"]
         try:
-            done = subprocess.run(command, cwd=self.repo.root, capture_output=True, check=False, timeout=10)
+            done = subprocess.run(
+                command,
+                cwd=self._repo.root if self._repo else self.cwd,
+                capture_output=True,
+                check=False,
+                timeout=10,
+            )
         except (OSError, subprocess.TimeoutExpired):  # no git, which mlstore does not need
             return None, None
         found: dict[str, str] = {}

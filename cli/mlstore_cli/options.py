@@ -85,6 +85,15 @@ def _no_color_option() -> click.Option:
     )
 
 
+def allow_load_option(function: F) -> F:
+    """Add `--allow-load`. The function receives `allow_load`."""
+    return click.option(
+        "--allow-load",
+        is_flag=True,
+        help='Let a rule "predictions" load, and so run, models that stages wrote in this repository.',
+    )(function)
+
+
 def json_option(function: F) -> F:
     """Add `--json`. The function receives `as_json`; a failure is then reported as JSON too."""
     return click.option(

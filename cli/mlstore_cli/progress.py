@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from mlstore._progress import format_size
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -15,19 +17,6 @@ if TYPE_CHECKING:
 _QUIET_FOR: Final = 0.3
 _EVERY: Final = 0.1
 _MOST_UNKNOWN: Final = 100  # before one part in so many is done nobody knows how long it will take
-_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-
-
-def format_size(size: int) -> str:
-    """Return a number of bytes for people.
-
-    >>> format_size(512), format_size(1536), format_size(10 * 1024 * 1024)
-    ('512 B', '1.5 KiB', '10.0 MiB')
-    """
-    value, unit = float(size), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{size} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
 
 
 def format_seconds(seconds: float) -> str:

@@ -26,6 +26,7 @@ _PLUMBING: Final = "Plumbing"
 
 COMMANDS: Final[dict[str, Entry]] = {
     "init": Entry("init", "Create a repository", _START),
+    "clone": Entry("clone", "Copy a repository into a new folder", _START),
     "config": Entry("config", "Read and write the repository's settings", _START),
     "add": Entry("add", "Stage files for the next commit", _WORK),
     "rm": Entry("rm", "Stop tracking files and delete them", _WORK),

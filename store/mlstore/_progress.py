@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 Progress: TypeAlias = Callable[[str, int], None]
 """Called with a path or id and a number of bytes after each file or object that was dealt with.
@@ -13,6 +13,8 @@ has ``advance(files, size)`` many small things are told at once.
 """
 
 T = TypeVar("T")
+
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def expect(progress: Progress | None, files: int, size: int) -> None:
@@ -50,3 +52,15 @@ def watched(
     for path, item in known:
         yield path, item
         progress(path, size(item))
+
+
+def format_size(size: int) -> str:
+    """Give a number of bytes for people.
+
+    >>> format_size(512), format_size(1536), format_size(10 * 1024 * 1024)
+    ('512 B', '1.5 KiB', '10.0 MiB')
+    """
+    value, unit = float(size), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{size} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlstore.compare import first_difference
-from mlstore.errors import NotVerified, PathNotFound, UsageError
+from mlstore.errors import NotVerified, ObjectNotFound, PathNotFound
 from mlstore.hashing import ObjectId
 from mlstore.history import resolve_commit
 from mlstore.lockfile import LOCK_NAME
 from mlstore.model import TreeEntry
+from mlstore.production import ArtifactVerdict, Mode, OnVerdict, loader_for, parse_mode, read_table, warn
 from mlstore.repository import Repository, find_entry
 from mlstore.verify.pins import read_lock
 from mlstore.worktree import read_file
@@ -30,30 +31,27 @@ from mlstore.worktree import read_file
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlstore.verify import Report
-
-_TABLES = {
-    ".csv": "read_csv",
-    ".tsv": "read_csv",
-    ".json": "read_json",
-    ".jsonl": "read_json",
-    ".parquet": "read_parquet",
-    ".feather": "read_feather",
-}
+    from mlstore.verify import Report, Selection
 
 
 def open(  # noqa: A001 - `mlstore.open` is what users say
-    path: str | PathLike[str] = ".", *, trusted: Collection[str | PathLike[str]] = ()
+    path: str | PathLike[str] = ".",
+    *,
+    mode: Mode | None = None,
+    on_verdict: OnVerdict | None = None,
+    trusted: Collection[str | PathLike[str]] = (),
 ) -> Store:
     """Open the repository that *path* lies in.
 
-    One that belongs to another user (root excepted) is refused, unless its folder is among *trusted* (``"*"``
-    stands for every folder). Raises ``NotARepository``, ``ConfigError`` or ``NotOwned``.
+    *mode* and *on_verdict* are those of all that is read through it, unless a call says otherwise. Without
+    *mode* it is ``exec.mode`` of ``.mlstore/config``, and ``enforce`` where that is not set.
+
+    A repository that belongs to another user (root excepted) is refused, unless its folder is among *trusted*
+    (``"*"`` stands for every folder). Raises ``NotARepository``, ``ConfigError`` or ``NotOwned``.
     """
     folders = {"*" if str(folder) == "*" else str(Path(folder).resolve()) for folder in trusted}
-    return Store(
-        Repository.discover(Path(path), trusted=lambda root, _: "*" in folders or str(root) in folders)
-    )
+    repo = Repository.discover(Path(path), trusted=lambda root, _: "*" in folders or str(root) in folders)
+    return Store(repo, mode=mode, on_verdict=on_verdict)
 
 
 def init(path: str | PathLike[str] = ".", *, object_format: str | None = None) -> Store:
@@ -65,15 +63,29 @@ def init(path: str | PathLike[str] = ".", *, object_format: str | None = None) -
 
 
 class Store:
-    """One repository, for reading artifacts that are proved before they are used."""
+    """One repository, for reading artifacts that are proved before they are used.
 
-    def __init__(self, repo: Repository) -> None:
+    Reading takes *mode*: ``enforce`` raises ``NotVerified`` where bytes differ; ``warn`` logs that (logger
+    ``mlstore``) and goes on with exactly the bytes that were hashed. Whatever the mode, damage to the store,
+    a pin that was moved and what is not there are errors. *on_verdict* is given every verdict, good ones too.
+    """
+
+    def __init__(
+        self, repo: Repository, *, mode: Mode | None = None, on_verdict: OnVerdict | None = None
+    ) -> None:
         self._repo = repo
+        self._mode = parse_mode(mode if mode is not None else repo.config.get_mode("exec.mode"))
+        self._on_verdict = on_verdict
 
     @property
     def root(self) -> Path:
         """The folder that holds ``.mlstore``."""
         return self._repo.root
+
+    @property
+    def mode(self) -> Mode:
+        """What happens where bytes differ."""
+        return self._mode
 
     def resolve(self, rev: str) -> ObjectId:
         """Give the commit that *rev* names.
@@ -97,13 +109,21 @@ class Store:
             return target
         return resolve_commit(self._repo, rev)
 
-    def read_bytes(self, path: str | PathLike[str], *, at: str = "golden") -> bytes:
+    def read_bytes(
+        self,
+        path: str | PathLike[str],
+        *,
+        at: str = "golden",
+        mode: Mode | None = None,
+        on_verdict: OnVerdict | None = None,
+    ) -> bytes:
         """Give the bytes of *path* (relative to the root), proved to be those recorded at *at*.
 
         They are read once, from the worktree or (where there is no such file) from the store, hashed,
-        and given only on a match. Raises ``NotVerified`` when they differ, ``PathNotFound`` when *at* has
-        no such file, ``CorruptObject`` when the store is damaged.
+        and given only on a match, or with a warning in *mode* ``warn``. Raises ``NotVerified`` when they
+        differ, ``PathNotFound`` when *at* has no such file, ``CorruptObject`` when the store is damaged.
         """
+        chosen = self._mode if mode is None else parse_mode(mode)
         name = self._repo.path_of(self.root / path)
         commit = self.resolve(at)
         entry = find_entry(self._repo.objects, self._repo.objects.read_commit(commit).tree, name)
@@ -111,32 +131,49 @@ class Store:
             raise PathNotFound(
                 f"'{name}' is not a file at '{at}'", hint=f"'mlstore ls-tree -r {at}' lists them", path=name
             )
+        data, verdict = self._look(name, at, commit, entry)
+        self._tell(verdict.to_dict(chosen), on_verdict)
+        if not verdict.ok:
+            if chosen == "enforce":
+                raise verdict.error()
+            warn(verdict.message, verdict.to_dict(chosen))
+        return data
+
+    def _look(self, name: str, at: str, commit: ObjectId, entry: TreeEntry) -> tuple[bytes, ArtifactVerdict]:
         try:
             data = read_file(self._repo, name)
         except PathNotFound:
-            return self._repo.objects.read(entry.id)
+            data = self._repo.objects.read(entry.id)
+            return data, ArtifactVerdict(name, at, commit, entry.id, entry.id, len(data), "store")
         actual = self._repo.format.hash_bytes(data)
-        if actual != entry.id:
-            raise self._not_verified(name, at, entry, data, actual)
-        return data
+        offset = self._first_difference(entry, data) if actual != entry.id else None
+        return data, ArtifactVerdict(name, at, commit, entry.id, actual, len(data), "worktree", offset)
 
-    def _not_verified(
-        self, path: str, at: str, entry: TreeEntry, data: bytes, actual: ObjectId
-    ) -> NotVerified:
-        found = first_difference(self._repo.objects.stream(entry.id), [data])
-        where = f", first at byte {found.offset}" if found is not None else ""
-        return NotVerified(
-            f"'{path}' is not what '{at}' holds: it differs{where}",
-            hint=f"restore it with 'mlstore checkout {at} -- {path}', or find out who changed it",
-            path=path,
-            expected=entry.id,
-            actual=actual,
-            offset=found.offset if found is not None else None,
-        )
+    def _first_difference(self, entry: TreeEntry, data: bytes) -> int | None:
+        left_out = self._repo.filter
+        try:
+            found = first_difference(self._repo.objects.stream(entry.id), [data])
+        except ObjectNotFound:
+            if left_out is None or not left_out.leaves_out(entry.size):
+                raise
+            return None  # a clone without that blob knows only that it is another
+        return found.offset if found is not None else None
 
-    def open(self, path: str | PathLike[str], *, at: str = "golden") -> BinaryIO:
+    def _tell(self, verdict: dict[str, Any], on_verdict: OnVerdict | None) -> None:
+        listener = on_verdict if on_verdict is not None else self._on_verdict
+        if listener is not None:
+            listener(verdict)
+
+    def open(
+        self,
+        path: str | PathLike[str],
+        *,
+        at: str = "golden",
+        mode: Mode | None = None,
+        on_verdict: OnVerdict | None = None,
+    ) -> BinaryIO:
         """Give *path* as a readable binary file of bytes that are proved; raises as ``read_bytes``."""
-        return io.BytesIO(self.read_bytes(path, at=at))
+        return io.BytesIO(self.read_bytes(path, at=at, mode=mode, on_verdict=on_verdict))
 
     def load(
         self,
@@ -144,6 +181,8 @@ class Store:
         *,
         at: str = "golden",
         loader: Callable[[BinaryIO], Any] | None = None,
+        mode: Mode | None = None,
+        on_verdict: OnVerdict | None = None,
     ) -> Any:
         """Deserialise *path* from exactly the bytes that were proved to be those recorded at *at*.
 
@@ -151,80 +190,68 @@ class Store:
         csv, tsv, jsonl, parquet, feather (by pandas); *loader* takes a binary file and does it its own way.
         Raises as ``read_bytes``, and ``UsageError`` for a suffix that is not known.
         """
-        chosen = loader or _loader_for(str(path))
-        return chosen(self.open(path, at=at))
+        chosen = loader or loader_for(str(path))
+        return chosen(self.open(path, at=at, mode=mode, on_verdict=on_verdict))
 
-    def read_table(self, path: str | PathLike[str], *, at: str = "golden", **options: Any) -> pd.DataFrame:
+    def read_table(
+        self,
+        path: str | PathLike[str],
+        *,
+        at: str = "golden",
+        mode: Mode | None = None,
+        on_verdict: OnVerdict | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
         """Give the table at *path* as a pandas data frame; *options* go to the pandas reader."""
-        return _read_table(str(path), self.open(path, at=at), **options)
+        return read_table(str(path), self.open(path, at=at, mode=mode, on_verdict=on_verdict), **options)
 
-    def verify(self, rev: str = "HEAD", *, against: str | None = None, history: bool = False) -> Report:
+    def verify(
+        self,
+        rev: str = "HEAD",
+        *,
+        against: str | None = None,
+        history: bool = False,
+        allow_load: bool = False,
+        dataless: bool = False,
+        selection: Selection | None = None,
+    ) -> Report:
         """Verify the pipeline at *rev*; see ``mlstore.verify.verify``. Differences do not raise."""
         from mlstore.verify import verify
 
-        return verify(self._repo, rev, against=against, history=history)
+        return verify(
+            self._repo,
+            rev,
+            against=against,
+            history=history,
+            allow_load=allow_load,
+            dataless=dataless,
+            selection=selection,
+        )
 
-    def require(self, rev: str = "HEAD", *, against: str = "golden") -> Report:
-        """Verify *rev* against a golden pipeline; raises ``NotVerified`` unless everything matches."""
+    def require(
+        self,
+        rev: str = "HEAD",
+        *,
+        against: str = "golden",
+        mode: Mode | None = None,
+        on_verdict: OnVerdict | None = None,
+    ) -> Report:
+        """Verify *rev* against a golden pipeline; raises ``NotVerified`` unless everything matches.
+
+        What golden's own rules call equivalent matches; ``load`` goes by bytes all the same. In *mode*
+        ``warn`` a pipeline that differs is let through with a warning; one that is damaged, or of which
+        something is missing, is not.
+        """
+        chosen = self._mode if mode is None else parse_mode(mode)
         report = self.verify(rev, against=against)
-        if not report.ok:
-            first = report.findings[0]
-            raise NotVerified(
-                f"'{rev}' is not '{against}': {first.message}" + (f" ({first.cause})" if first.cause else ""),
-                hint=first.hint,
-                verdict=report.verdict,
-                report=report,
-            )
-        return report
-
-
-def _suffix(path: str) -> str:
-    return Path(path).suffix.lower()
-
-
-def _loader_for(path: str) -> Callable[[BinaryIO], Any]:
-    suffix = _suffix(path)
-    if suffix in (".joblib", ".pkl", ".pickle"):
-        return _load_joblib
-    if suffix in (".npy", ".npz"):
-        return _load_numpy
-    if suffix == ".json":
-        import json
-
-        return json.load
-    if suffix == ".toml":
-        import tomllib
-
-        return tomllib.load
-    if suffix in _TABLES:
-        return lambda file: _read_table(path, file)
-    raise UsageError(
-        f"'{path}': do not know how to load this", hint="pass loader=, a function of a binary file"
-    )
-
-
-def _load_joblib(file: BinaryIO) -> Any:
-    import joblib
-
-    return joblib.load(file)
-
-
-def _load_numpy(file: BinaryIO) -> Any:
-    import numpy as np
-
-    return np.load(file, allow_pickle=False)
-
-
-def _read_table(path: str, file: BinaryIO, **options: Any) -> pd.DataFrame:
-    import pandas as pd
-
-    suffix = _suffix(path)
-    reader = _TABLES.get(suffix)
-    if reader is None:
-        raise UsageError(f"'{path}' is not a table", hint=f"tables are {', '.join(sorted(_TABLES))}")
-    if suffix == ".tsv":
-        options.setdefault("sep", "\t")
-    if suffix == ".jsonl":
-        options.setdefault("lines", True)
-    table: pd.DataFrame = getattr(pd, reader)(file, **options)
-    return table
+        opens = report.opens(chosen)
+        verdict = {"schema": "mlstore.verify/1", **report.to_dict(), "mode": chosen, "used": opens}
+        self._tell(verdict, on_verdict)
+        if report.passes:
+            return report
+        message = f"'{rev}' is not '{against}': {report.why}"
+        if opens:
+            warn(message, verdict)
+            return report
+        hint = report.findings[0].hint if report.findings else None
+        raise NotVerified(message, hint=hint, verdict=report.verdict, report=report)

@@ -2,7 +2,9 @@
 
 ``[core]`` has ``format`` (the version of the disk format, 1), ``object-format``, ``fsync`` and ``pack``
 (true keeps small objects in packs and large data files in chunks, false every object in a file);
-``[user]`` has ``name`` and ``email``. A key that this version does not know is kept.
+``[user]`` has ``name`` and ``email``. A clone has ``core.filter``, what it left out, and ``clone.source``.
+``[exec]`` and ``[hook]`` have ``mode``, ``enforce`` or ``warn``. A key that this version does not know is
+kept.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from mlstore._lazy import LazyPattern
 from mlstore.errors import ConfigError, UsageError
 
 CONFIG_NAME = "config"
+MODES = ("enforce", "warn")
 FORMAT_VERSION = 1
 
 _KEY = LazyPattern(r"[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z0-9_-]+)+\Z")
@@ -22,6 +25,7 @@ _DOTTED = LazyPattern(r"(?:[A-Za-z0-9_-]+[ \t]*\.[ \t]*){65}")
 _POSITION = LazyPattern(r"\(at line (\d+)")
 # What may not be changed once objects are named by it.
 _FIXED = frozenset({"core.format", "core.object-format"})
+_FILTER = "core.filter"
 
 
 class Config(NamedTuple):
@@ -69,6 +73,26 @@ class Config(NamedTuple):
 
     def with_value(self, key: str, value: str | bool | int) -> Config:
         """Give the settings with *key* set; raises ``UsageError`` for a key that cannot be set."""
+        if key == _FILTER:
+            raise UsageError(
+                f"'{key}' cannot be set: it says what a clone left out",
+                hint="'mlstore clone --filter' writes it; anywhere else a blob that is not there is lost",
+            )
+        return self._with(key, value)
+
+    def as_clone(self, source: str, left_out: str | None) -> Config:
+        """Give the settings of a clone of *source*, with the filter that it *left_out* blobs by."""
+        found = self._with("clone.source", source)
+        return found if left_out is None else found._with(_FILTER, left_out)
+
+    def get_mode(self, key: str) -> str:
+        """Give ``enforce`` (the default) or ``warn``; raises ``ConfigError`` for any other word."""
+        mode = self.get_text(key) or "enforce"
+        if mode not in MODES:
+            raise ConfigError(f"'{key}' is '{mode}'", hint="it is 'enforce' or 'warn'", key=key)
+        return mode
+
+    def _with(self, key: str, value: str | bool | int) -> Config:
         import tomlkit
 
         *sections, name = _split(key)
@@ -105,7 +129,7 @@ def _parse_plain(text: str) -> dict[str, Any] | None:
     """Read TOML as ``init`` writes it; None for all else: that is for a real parser.
 
     One bare word in brackets, and lines ``word = value``: true, false, a digit, or a string of
-    letters, digits, spaces and ``-_.@+`` in double quotes. Nothing twice.
+    letters, digits, spaces and ``-_.@+:/`` in double quotes. Nothing twice.
     """
     values: dict[str, Any] = {}
     section: dict[str, Any] | None = None
@@ -123,7 +147,7 @@ def _parse_plain(text: str) -> dict[str, Any] | None:
                 section[name] = _PLAIN[value]
             elif len(value) == 1 and value in "0123456789":
                 section[name] = int(value)
-            elif len(value) >= 2 and value[0] == value[-1] == '"' and _is_word(value[1:-1], " .@+"):
+            elif len(value) >= 2 and value[0] == value[-1] == '"' and _is_word(value[1:-1], " .@+:/"):
                 section[name] = value[1:-1]
             else:
                 return None

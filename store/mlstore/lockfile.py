@@ -25,13 +25,17 @@ _HEAD = """\
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One pinned pipeline: the commit, its lineage (None before any stage), height, and stages' lineages."""
+    """One pinned pipeline: the commit, its lineage (None before any stage), height, and stages' lineages.
+
+    ``gate`` is the id of the rules by which it judges others, None where only the same bytes count.
+    """
 
     name: str
     commit: ObjectId
     lineage: ObjectId | None
     height: int
     stages: dict[str, ObjectId] = field(default_factory=dict)
+    gate: ObjectId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ def render_lock(lock: Lock) -> str:
         if pin.lineage is not None:
             lines.append(f'lineage = "{pin.lineage}"')
         lines.append(f"height = {pin.height}")
+        if pin.gate is not None:
+            lines.append(f'gate = "{pin.gate}"')
         if pin.stages:
             lines += ["", f"[pins.{_quote(name)}.stages]"]
             lines += [f'{_quote(stage)} = "{lineage}"' for stage, lineage in sorted(pin.stages.items())]
@@ -94,6 +100,7 @@ def _parse_pin(name: str, value: Any) -> Pin:
         None if "lineage" not in value else _id(value["lineage"], f"{where}.lineage"),
         height,
         {stage: _id(lineage, f"{where}.stages.{stage}") for stage, lineage in stages.items()},
+        None if "gate" not in value else _id(value["gate"], f"{where}.gate"),
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import growth, machine, results, workloads
+from tests.benchmarks.aside import Aside
 from tests.benchmarks.damage import examine
 from tests.benchmarks.install import freeze_mlstore, install, install_debian
 from tests.benchmarks.rows import PLANS, Plan, growth_plan
@@ -218,7 +219,10 @@ def main(arguments: Sequence[str]) -> int:
     if options.parts != ["report"]:
         with alone(options.folder):
             build = freeze_mlstore(results.ROOT, options.folder / "envs")
-            measure(Session(options, build, time.monotonic()), wanted)
+            try:
+                measure(Session(options, build, time.monotonic()), wanted)
+            finally:
+                Aside(options.folder / "scratch-removed").empty()
     if not options.parts or "report" in options.parts:
         from tests.benchmarks.report import write_report
 

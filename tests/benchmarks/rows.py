@@ -47,17 +47,18 @@ FIRST = Row("first", "first add + commit", "record")
 STATUS = Row("status", "status, nothing changed", "status", before=("settle",), repeat=5)
 TOUCHED = Row("touched", "status after touching all", "status", before=("touch",))
 RESTORE = Row("restore", "restore all into an empty tree", "restore", "v2", before=("empty",))
-VERIFY = Row("verify", "full verification", "verify", "v2")
+VERIFY = Row("verify", "full verification", "verify")
 
 STANDARD = (
     FIRST,
     STATUS,
     TOUCHED,
+    VERIFY,
     Row("second", "add + commit of version 2", "record", "v2", before=("settle", "apply")),
     Row("switch", "switch to version 1", "switch", "v1", before=("settle",)),
     Row("back", "switch back to version 2", "switch", "v2"),
     RESTORE,
-    VERIFY,
+    Row("verify-two", "full verification, two versions", "verify", "v2"),
 )
 
 TEN = "add + commit of ten versions, sum"

@@ -7,13 +7,13 @@ never compared with one that was taken at another time: each peer runs beside ml
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.aside import Aside
 from tests.benchmarks.measure import Usage, disk, run, warm
 from tests.benchmarks.results import Outcome
 from tests.benchmarks.tools.base import Place
@@ -67,13 +67,14 @@ class Match:
 
     def __init__(self, workload: Workload, tools: Sequence[Tool], scratch: Path, timeout: float) -> None:
         self.workload = workload
+        self.aside = Aside(scratch.with_name(f"{scratch.name}-removed"))
         self.scratch = scratch
         self.timeout = timeout
         self.contenders = [Contender(tool, Place(scratch / tool.place_name)) for tool in tools]
 
     def set_up(self) -> None:
         """Give each tool its own copy of the tree, and an empty store."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.aside.take(self.scratch)
         for one in self.contenders:
             if one.place.root.exists():
                 continue  # limits share a place
@@ -145,7 +146,7 @@ class Match:
             elif before == "apply":
                 self.workload.apply(row.version, one.place.data)
             elif before == "empty":
-                shutil.rmtree(one.tool.target(one.place), ignore_errors=True)
+                self.aside.take(one.tool.target(one.place))
 
     def check(self, one: Contender, row: Row, output: str) -> str:
         """Compare the tree with what it has to be, byte for byte. Give what is wrong."""
@@ -159,7 +160,8 @@ class Match:
         return ""
 
     def clean_up(self) -> None:
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        """Leave nothing of this unit where it was; what was moved aside goes at the end of all."""
+        self.aside.take(self.scratch)
 
 
 def touch(data: Path) -> None:

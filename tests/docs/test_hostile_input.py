@@ -36,6 +36,5 @@ def test_the_limits_are_those_of_the_code() -> None:
 
 
 def test_there_is_a_fuzz_target_for_each_decoder_of_the_page() -> None:
-    wanted = {"tree", "commit", "tag", "recipe", "pack", "index", "ref", "reflog", "state", "config", "manifest",
-              "lock", "npy", "pickle", "lz4"}  # fmt: skip
-    assert wanted <= set(TARGETS)
+    wanted = "tree commit tag recipe pack index ref reflog state config manifest lock npy pickle lz4"
+    assert set(wanted.split()) <= set(TARGETS)

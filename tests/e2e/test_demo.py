@@ -68,6 +68,21 @@ def test_the_demo_succeeds_and_sums_up_every_scenario(played: Played) -> None:
         assert re.search(rf"{number} {title} +[a-z-]+ +[13]  refused", summary)
 
 
+INSIDE = (
+    "'data/raw.csv': row ",
+    "config.toml: train.C 1.0 -> 0.1",
+    "output 'model.joblib': logisticregression.C 1.0 -> 0.1",
+    "first differing byte at offset ",
+    "41 rows removed",
+    "row 81, column 'worst_symmetry' 0.315700 ->",
+)
+
+
+def test_the_demo_names_key_row_column_hyperparameter_and_byte(played: Played) -> None:
+    said = " ".join(played[0].stdout.split())
+    assert [text for text in INSIDE if text not in said] == []
+
+
 def test_the_demo_shows_the_exit_status_of_every_verification(played: Played) -> None:
     done, _ = played
     assert re.findall(r"^exit status (\d+)$", done.stdout, re.M) == ["1", "1", "1", "1", "1", "3"]

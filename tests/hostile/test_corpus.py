@@ -108,8 +108,8 @@ def complaints(answer: dict[str, Any], expected: dict[str, set[int]]) -> list[st
 def commands_for(name: str) -> list[str] | None:
     """Give the commands that meet a case, None for every one.
 
-    All cases meet all ways in; the other commands read what these read, and meet one case of each kind of lie,
-    and all whose harm is in what is shown or where is written.
+    All cases meet all ways in; the other commands read what these read, and meet one case of each kind of
+    lie, and all whose harm is in what is shown or where is written.
     """
     if name.startswith(LARGE):
         return FEW

@@ -105,11 +105,7 @@ def _run(session: Session, words: tuple[str, ...], *, warn: bool, as_json: bool)
     name = words[0] if words else ""
     if name not in runs:
         raise click.UsageError(f"'run' needs one of {', '.join(runs)}", click.get_current_context())
-    mode = session.repo.config.get_text("hook.mode") or "enforce"
-    if mode not in ("enforce", "warn"):
-        from mlstore.errors import ConfigError
-
-        raise ConfigError(f"'hook.mode' is '{mode}'", hint="it is 'enforce' or 'warn'", key="hook.mode")
+    mode = session.repo.config.get_mode("hook.mode")
     warn = warn or mode == "warn" or name == "post-checkout"
     return _tell(session, name, runs[name](session, words[1:]), warn=warn, as_json=as_json)
 

@@ -100,6 +100,7 @@ def _pin(
                     "lineage": pin.lineage,
                     "height": pin.height,
                     "stages": pin.stages,
+                    "gate": pin.gate,
                 }
             },
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlstore._progress import format_size
 from mlstore_cli.output import Style, escape, quote
-from mlstore_cli.progress import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

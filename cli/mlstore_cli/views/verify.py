@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlstore_cli.output import Style, escape
 from mlstore_cli.views.commits import short
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 78
 _MOST_FINDINGS: Final = 40
-_GOOD: Final = frozenset({"match", "ok"})
+_GOOD: Final = frozenset({"match", "ok", "equivalent"})
 _FOLLOWING: Final = frozenset({"changed-input", "rebuilt"})
+_TERMS: Final = ("rtol", "atol", "on", "key", "min", "max", "max_change")
 _COUNTED: Final = ("commits", "blobs", "objects", "files", "stages", "pins", "refs")
 # Here the changed keys say more than two ids of values do.
 _BY_KEY: Final = frozenset({"changed-input", "rebuilt", "stale", "unused-change"})
@@ -29,16 +30,45 @@ def format_report(report: Report, style: Style, *, verbose: bool = False) -> lis
         lines += ["", *_stage_table(report.stages, style, compared=report.against is not None)]
     lines += format_findings(report.findings, style)
     lines += ["", *_footer(report, style, verbose=verbose)]
+    if report.policy is not None and (verbose or report.policy["used"]):
+        lines += [style.dim(line) for line in _rules(report.policy)]
     return lines
+
+
+def _rules(policy: dict[str, Any]) -> list[str]:
+    """Say which rules judged, and where they come from."""
+    where = {
+        "commit": f"mlstore.toml at {short(policy['commit'])}" if policy["commit"] else "mlstore.toml",
+        "pinned": "mlstore.toml of the worktree, as pinned in mlstore.lock",
+        "worktree": "mlstore.toml of the worktree",
+        "default": "no rules: only the same bytes count",
+    }[policy["source"]]
+    lines = textwrap.wrap(f"rules of the gate: {where}", WIDTH)
+    if policy["source"] == "default":
+        return lines
+    for rule in [{"rule": "the default", **policy["default"]}, *policy["rules"]]:
+        said = [f"{name} {_plain(rule[name])}" for name in _TERMS if rule.get(name) not in (None, 0.0)]
+        used = policy["used"].get(rule["rule"])
+        text = f"{rule['rule']}: {escape(rule['path'])} {rule['equal']}" + (
+            f" ({', '.join(said)})" if said else ""
+        )
+        lines += _wrap("  ", text + (f", used {used} time{'s' * (used > 1)}" if used else ""), indent=4)
+    return lines
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return escape(", ".join(map(str, value)))
+    return f"{value:g}" if isinstance(value, float) else escape(str(value))
 
 
 def format_refusal(report: Report, against: str, style: Style) -> list[str]:
     """Return what stands between production and a pipeline: the verdict and the first cause."""
-    first = next(finding for finding in report.findings if finding.severity == "error")
+    first = next((finding for finding in report.findings if finding.severity == "error"), None)
     return [
         _headline(report, style),
         "",
-        *format_finding(first, style),
+        *(format_finding(first, style) if first else [f"but {escape(report.why)}"]),
         "",
         style.dim(f"'mlstore verify --against {escape(against)}' tells all of it"),
     ]
@@ -57,7 +87,10 @@ def _headline(report: Report, style: Style) -> str:
     against = f" against {escape(report.against)}" if report.against else ""
     if report.ok:
         word = f"matches {escape(report.against)}" if report.against else "is verified"
-        return style.green("verified:") + f" {what} {word}"
+        if report.verdict == "equivalent" and report.against:
+            word = f"is equivalent to {escape(report.against)}, not the same"
+        partial = f" ({escape(report.partial)})" if report.partial else ""
+        return style.green("verified:") + f" {what} {word}{partial}"
     first = next(finding for finding in report.findings if finding.severity == "error")
     at = f" at '{escape(first.stage)}'" if first.stage else ""
     return style.red("not verified:") + f" {what}{against}: {report.verdict}{at}"
@@ -109,7 +142,9 @@ def format_finding(finding: Finding, style: Style) -> list[str]:
     label = {"error": style.red("error:"), "warning": style.yellow("warning:"), "info": style.cyan("info:")}
     lines = [f"{label[finding.severity]} {escape(finding.message)}"]
     lines += _row("cause", finding.cause)
-    lines += [f"{'':12}{escape(line)}" for line in finding.details if line not in (finding.cause or "")]
+    for line in finding.details:
+        if line not in (finding.cause or ""):
+            lines += _wrap(" " * 12, escape(line), indent=12)
     if finding.kind not in _BY_KEY:
         lines += _row("expected", _value(finding.expected))
         lines += _row("actual", _value(finding.actual))
@@ -134,7 +169,7 @@ def _wrap(first: str, text: str, *, indent: int) -> list[str]:
 
 
 def _counts(checked: dict[str, int], *, quick: bool = False) -> str:
-    from mlstore_cli.progress import format_size
+    from mlstore._progress import format_size
 
     parts = [
         f"{checked[word]} {word if checked[word] != 1 else word.removesuffix('s')}"

@@ -20,8 +20,9 @@ _FAILURES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runt
 def compare(old: Artifact, new: Artifact, settings: Settings) -> Comparison:
     """Compare two archives of arrays.
 
-    Measures: ``arrays_added``, ``arrays_removed``, ``arrays_changed``, ``max_abs``, ``beyond_tolerance``, and
-    ``arrays``, which has for each changed member the measures of one array.
+    Measures: ``arrays_added``, ``arrays_removed``, ``arrays_changed``, ``max_abs``, ``beyond_tolerance``,
+    ``forms_changed`` (another shape or dtype), and ``arrays``, which has for each changed member the measures
+    of one array.
     """
     with old.open_seekable() as one, new.open_seekable() as other:
         return _compare_open((one, other), (old, new), settings)
@@ -57,6 +58,9 @@ def _compare_open(
             (one["max_abs"] for one in changed.values() if _is_number(one.get("max_abs"))), default=0.0
         ),
         "beyond_tolerance": sum(one.get("beyond_tolerance", 1) for one in changed.values()),
+        "forms_changed": sum(
+            bool(one.get("shape_changed", True) or one.get("dtype_changed")) for one in changed.values()
+        ),
         "arrays": dict(list(changed.items())[:1000]),
     }
     return Comparison(

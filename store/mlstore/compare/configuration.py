@@ -45,6 +45,7 @@ def load(side: Artifact, settings: Settings) -> Any:
     if side.size * _GROWTH > settings.memory:
         raise CorruptArtifact(f"'{side.name}' is too large to be read by key ({side.size} bytes)")
     data = b"".join(side.pieces())
+    _refuse_repeated(data, side)
     try:
         return load_values(data, side.name)
     except ConfigError as exc:
@@ -53,6 +54,58 @@ def load(side: Artifact, settings: Settings) -> Any:
         if value is not None:
             return value
         raise CorruptArtifact(exc.message) from None
+
+
+def _refuse_repeated(data: bytes, side: Artifact) -> None:
+    """Raise for a key that stands twice in one place: readers disagree about which of them counts."""
+    keys = {".json": _repeated_in_json, ".yaml": _repeated_in_yaml, ".yml": _repeated_in_yaml}
+    try:
+        repeated = keys[side.suffix](data) if side.suffix in keys else None
+    except (ValueError, RecursionError):
+        return  # whoever reads the values says so
+    if repeated is not None:
+        raise CorruptArtifact(f"'{side.name}' has the key '{repeated}' twice in one place")
+
+
+def _repeated_in_json(data: bytes) -> str | None:
+    import json
+
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) != len(pairs):
+            found.append(_first_repeated([key for key, _ in pairs]))
+
+    json.loads(data.decode("utf-8-sig"), object_pairs_hook=look)
+    return found[0] if found else None
+
+
+def _first_repeated(items: list[Any]) -> Any:
+    seen: set[Any] = set()
+    return next(item for item in items if item in seen or seen.add(item))  # type: ignore[func-returns-value]
+
+
+def _repeated_in_yaml(data: bytes) -> str | None:
+    import yaml
+
+    try:
+        root = yaml.compose(data.decode("utf-8-sig"), Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return None
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            names = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if len(set(names)) != len(names):
+                return str(_first_repeated(names)[1])
+            nodes += [part for pair in node.value for part in pair]
+    return None
 
 
 def _load_list(data: bytes) -> Any:

@@ -103,7 +103,9 @@ class Spread:
             distance = _distance(old, new)
             size = np.abs(old.astype(_wide(old.dtype)))
             relative = np.where(size > 0, distance / size, np.inf)
-            self.beyond += int((~(distance <= settings.atol + settings.rtol * size)).sum())
+            # An infinite limit (rtol times infinity) lets nothing through.
+            near = (distance <= settings.atol + settings.rtol * size) & np.isfinite(distance)
+            self.beyond += int((~near).sum())
             largest = int(distance.argmax())
             if self.at is None or float(distance[largest]) > self.max_abs:
                 self.max_abs, self.at = float(distance[largest]), start + int(where[largest])

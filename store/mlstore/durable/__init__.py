@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         append_line,
         files_below,
         make_folder,
+        move_folder,
         remove_empty_folder,
         remove_file,
         remove_folder,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from mlstore.durable.locks import FileLock
     from mlstore.durable.reading import no_link_on_the_way, open_regular, read_regular
+    from mlstore.durable.spread import spread_below
     from mlstore.durable.staging import StagedFile, Staging, move_files, sweep
     from mlstore.durable.sync import sync_folder
 
@@ -40,6 +42,7 @@ __all__ = [
     "files_below",
     "make_folder",
     "move_files",
+    "move_folder",
     "no_link_on_the_way",
     "open_regular",
     "read_regular",
@@ -47,6 +50,7 @@ __all__ = [
     "remove_file",
     "remove_folder",
     "replace_file",
+    "spread_below",
     "storage_error",
     "storage_errors",
     "sweep",
@@ -72,10 +76,12 @@ __getattr__ = lazy_names(
         "no_link_on_the_way": "mlstore.durable.reading",
         "open_regular": "mlstore.durable.reading",
         "read_regular": "mlstore.durable.reading",
+        "move_folder": "mlstore.durable.files",
         "remove_empty_folder": "mlstore.durable.files",
         "remove_file": "mlstore.durable.files",
         "remove_folder": "mlstore.durable.files",
         "replace_file": "mlstore.durable.files",
+        "spread_below": "mlstore.durable.spread",
         "sweep": "mlstore.durable.staging",
         "sync_folder": "mlstore.durable.sync",
         "write_all": "mlstore.durable.files",

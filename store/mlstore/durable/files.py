@@ -132,6 +132,18 @@ def files_below(folder: Path) -> Iterator[Path]:
                 yield Path(base, name)
 
 
+def move_folder(old: Path, new: Path, *, fsync: bool = True) -> None:
+    """Give the folder *old* the name *new* (same file system), durably, in one step.
+
+    Raises ``StorageError``, also when there is something at *new* already.
+    """
+    with storage_errors(new):
+        os.rename(old, new)
+        if fsync:
+            sync_folder(new.parent)
+            sync_folder(old.parent)
+
+
 def remove_folder(path: Path) -> None:
     """Remove the folder *path* and all below it; fine when it is gone or no folder. Not made durable."""
     if path.is_dir() and not path.is_symlink():

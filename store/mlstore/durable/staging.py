@@ -55,7 +55,7 @@ class Staging:
     """
 
     def __init__(self, scratch: Path, *, fsync: bool = True) -> None:
-        self._scratch = scratch
+        self.scratch = scratch
         self._fsync = fsync
         self._folder: Path | None = None
         self._lock = -1
@@ -71,7 +71,7 @@ class Staging:
 
     def new_file(self, mode: int = 0o444) -> StagedFile:
         """Open a new file; raises ``StorageError``."""
-        with storage_errors(self._scratch):
+        with storage_errors(self.scratch):
             if self._folder is None:
                 self._folder = self._open_folder()
             self._count += 1
@@ -79,7 +79,7 @@ class Staging:
 
     def new_folder(self) -> Path:
         """Make a new folder, for a whole tree that gets its place by one rename; raises ``StorageError``."""
-        with storage_errors(self._scratch):
+        with storage_errors(self.scratch):
             if self._folder is None:
                 self._folder = self._open_folder()
             self._count += 1
@@ -88,10 +88,10 @@ class Staging:
             return path
 
     def _open_folder(self) -> Path:
-        no_link_on_the_way(self._scratch)
-        self._scratch.mkdir(exist_ok=True)
+        no_link_on_the_way(self.scratch)
+        self.scratch.mkdir(exist_ok=True)
         while True:
-            folder = self._scratch / f"staging-{os.urandom(8).hex()}"
+            folder = self.scratch / f"staging-{os.urandom(8).hex()}"
             folder.mkdir()
             lock = folder / _LOCK_NAME
             # Where a sweep comes between these lines the folder is going or gone: take another.
@@ -121,7 +121,7 @@ class Staging:
         if not (pairs or touched):
             return
         checked: set[Path] = set()
-        with storage_errors(self._scratch):
+        with storage_errors(self.scratch):
             self._sync_files([staged for staged, _ in pairs])
             for staged, final in pairs:
                 if final.parent not in checked:
@@ -135,7 +135,7 @@ class Staging:
             self._sync_names(touched)
 
     def _sync_files(self, files: list[Path]) -> None:
-        if not (self._fsync and files) or (len(files) >= _BATCH_FROM and sync_file_system(self._scratch)):
+        if not (self._fsync and files) or (len(files) >= _BATCH_FROM and sync_file_system(self.scratch)):
             return
         for path in files:
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
@@ -145,7 +145,7 @@ class Staging:
                 os.close(fd)
 
     def _sync_names(self, folders: set[Path]) -> None:
-        if not self._fsync or (len(folders) >= _BATCH_FROM and sync_file_system(self._scratch)):
+        if not self._fsync or (len(folders) >= _BATCH_FROM and sync_file_system(self.scratch)):
             return
         for folder in sorted(folders):
             sync_folder(folder)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mlstore.errors import ConfigError
+from mlstore.errors import ConfigError, ObjectNotFound
 from mlstore.hashing import ObjectId
-from mlstore.history.files import manifest_at
+from mlstore.history.files import manifest_at, manifest_left_out
 from mlstore.history.walk import walk
 from mlstore.model import Commit, StageRecord
 from mlstore.repository import Repository
@@ -79,11 +79,18 @@ def read_chain(repo: Repository, commit_id: ObjectId) -> Chain:
 
 
 def declared_stages(repo: Repository, tree: ObjectId) -> frozenset[str] | None:
-    """Give the names of the stages that *tree* declares, None when it declares none."""
+    """Give the names of the stages that *tree* declares, None when it declares none.
+
+    None too where a store without blobs does not say: then every stage on record counts.
+    """
     try:
         manifest = manifest_at(repo, tree)
     except ConfigError:
         return None  # whoever runs the pipeline is told; the blocks on record stand all the same
+    except ObjectNotFound:
+        if repo.filter is None or not manifest_left_out(repo, tree):
+            raise
+        return None
     return frozenset(manifest.stages) if manifest and manifest.stages else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from mlstore.model.patterns import matches
 
@@ -102,11 +102,85 @@ class CompareSpec:
         return None
 
 
+Equal: TypeAlias = Literal["bytes", "content", "close", "parameters", "predictions", "metric"]
+EQUAL_WORDS: tuple[str, ...] = get_args(Equal)
+
+
+@dataclass(frozen=True, slots=True)
+class GateRule:
+    """What "equal" means for artifacts whose path fits ``path``.
+
+    ``number`` counts the rules of the file from 1; 0 is the default that ``[gate]`` gives. ``rtol`` and
+    ``atol`` are for ``close``, ``parameters`` and ``predictions``, ``on`` names the probe of ``predictions``,
+    ``keys`` are those of ``metric`` with its bounds (None: none).
+    """
+
+    number: int = 0
+    path: str = ""
+    equal: Equal = "bytes"
+    rtol: float = 0.0
+    atol: float = 0.0
+    on: str | None = None
+    keys: tuple[str, ...] = ()
+    min: float | None = None
+    max: float | None = None
+    max_change: float | None = None
+
+    @property
+    def name(self) -> str:
+        """How findings call it."""
+        return f"rule {self.number}" if self.number else "the default"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it for JSON: what is not said is left out."""
+        value: dict[str, Any] = {"path": self.path or "**", "equal": self.equal}
+        if self.equal in TOLERANT:
+            value |= {"rtol": self.rtol, "atol": self.atol}
+        if self.on is not None:
+            value["on"] = self.on
+        if self.keys:
+            value["key"] = list(self.keys)
+        bounds = {"min": self.min, "max": self.max, "max_change": self.max_change}
+        return value | {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+TOLERANT = frozenset({"close", "parameters", "predictions"})
+"""The words that a tolerance belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """``[gate]``: what counts as equal where no rule fits, and the rules in the order of the file."""
+
+    default: GateRule = field(default_factory=GateRule)
+    rules: tuple[GateRule, ...] = ()
+
+    def rules_for(self, path: str) -> tuple[GateRule, ...]:
+        """Give the rules for *path*: the last one that fits, as in .gitattributes, else the default.
+
+        Where that is a ``metric``, those before it that are too and name other keys count with it.
+        """
+        found: list[GateRule] = []
+        keys: set[str] = set()
+        for rule in reversed(self.rules):
+            if not matches(rule.path, path):
+                continue
+            if found and rule.equal != "metric":
+                break
+            if not found or not keys.issuperset(rule.keys):
+                found.append(rule)
+                keys.update(rule.keys)
+            if rule.equal != "metric":
+                break
+        return tuple(found) or (self.default,)
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All of ``mlstore.toml``: stages in the order of the file, storage, comparison, the raw tables."""
+    """All of ``mlstore.toml``: stages in the order of the file, storage, comparison, gate, the raw tables."""
 
     stages: dict[str, StageSpec] = field(default_factory=dict)
     storage: StorageSpec = field(default_factory=StorageSpec)
     compare: CompareSpec = field(default_factory=CompareSpec)
+    gate: GateSpec = field(default_factory=GateSpec)
     raw: dict[str, Any] = field(default_factory=dict)

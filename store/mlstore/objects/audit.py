@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from mlstore._twin import beside, may_fork
 from mlstore.errors import CorruptError, CorruptObject, MlstoreError, NotFoundError, StorageError
 from mlstore.hashing import ObjectId
 from mlstore.objects.loose import check_file
 from mlstore.objects.pack import EntryKind, Pack
 from mlstore.objects.pack.codec import ID_SIZE, KIND_AT, ROW
 from mlstore.objects.pack.pack import PackIndex, damaged
-from mlstore.objects.pack.span import Span, SpanResult, check_span, spans
+from mlstore.objects.pack.span import Span, SpanResult, check_span, dump_results, load_results, spans
 from mlstore.objects.recipe import Part, decode_recipe, groups_of
-from mlstore.objects.workers import anywhere, in_order
+from mlstore.objects.workers import anywhere, configured_parallel, in_order
 
 if TYPE_CHECKING:
     from mlstore.objects.database import ObjectDatabase
@@ -31,6 +32,9 @@ _WINDOW: Final = 8192  # entries whose ids are held as text at a time
 _LARGE_FILE: Final = 256 << 10
 _HUGE_FILE: Final = 32 << 20
 _KEPT: Final = 32 << 20  # bytes of trees and commits that are kept for the walk that follows
+
+FORK_FROM: Final = 6000
+"""From this many small entries on, a second process looks at half of them."""
 
 Tick: TypeAlias = Callable[[int, int], None]
 """Called now and then with how many entries or files and how many stored bytes were looked at since."""
@@ -184,8 +188,7 @@ class Audit:
                 self._look_at_recipe(pack, number, object_id)
             else:
                 self._check_recipe(pack, number, object_id)
-        for result in self._span_results():
-            self._take(result)
+        self._check_packs()
         if self.quick:
             self._look_at_files()
         else:
@@ -206,17 +209,43 @@ class Audit:
 
     # packs
 
-    def _span_results(self) -> Iterator[SpanResult]:
+    def _check_packs(self) -> None:
+        """Look at all spans: those of many small entries in two processes, large ones by all workers."""
+        packs = list(self.packs.values())
+        small = [(pack, index) for pack, index in packs if pack.is_of_small]
+        in_two = self.jobs != 1 and sum(len(pack) for pack, _ in small) >= FORK_FROM
+        if in_two and configured_parallel(self.jobs) is None and may_fork():
+            self._check_in_two(small)
+            packs = [(pack, index) for pack, index in packs if not pack.is_of_small]
+        for result in self._span_results(packs):
+            self._take(result)
+
+    def _check_in_two(self, packs: list[tuple[Pack, PackIndex]]) -> None:
+        """Look at one half here and at the other in a child; what it could not do is done here."""
+
+        def ours() -> None:
+            for span in self._spans(packs, 0, 2):
+                self._take(check_span(span))
+
+        answer = beside(lambda: dump_results(map(check_span, self._spans(packs, 1, 2))), ours)
+        theirs = map(check_span, self._spans(packs, 1, 2)) if answer is None else load_results(answer)
+        for result in theirs:
+            self._take(result)
+
+    def _spans(self, packs: list[tuple[Pack, PackIndex]], part: int = 0, of: int = 1) -> Iterator[Span]:
+        for pack, index in packs:
+            # Chunks that a recipe was made of are done by now.
+            skip = bytearray(map(max, self._skip[pack.name], self.done[pack.name]))
+            yield from spans(pack, index, skip, quick=self.quick, part=part, of=of)
+
+    def _span_results(self, packs: list[tuple[Pack, PackIndex]]) -> Iterator[SpanResult]:
         """Give the results of all spans: those of small entries here, those of large ones by all workers."""
         large: list[Span] = []
-        for name, (pack, index) in self.packs.items():
-            # Chunks that a recipe was made of are done by now.
-            skip = bytearray(map(max, self._skip[name], self.done[name]))
-            for span in spans(pack, index, skip, quick=self.quick):
-                if span.pays_for_a_thread:
-                    large.append(span)
-                else:
-                    yield check_span(span)
+        for span in self._spans(packs):
+            if span.pays_for_a_thread:
+                large.append(span)
+            else:
+                yield check_span(span)
         if len(large) > 1:
             yield from anywhere(check_span, large, self.jobs)
         else:

@@ -18,6 +18,7 @@ from mlstore.errors import (
     DecodeError,
     MlstoreError,
     NotFoundError,
+    ObjectNotFound,
     StorageError,
 )
 from mlstore.hashing import Digest, ObjectFormat, ObjectId, digest_bytes, digester_for, hash_path
@@ -56,8 +57,9 @@ class ObjectDatabase:
     ) -> None:
         self.format = fmt
         self.fsync = fsync
+        self.scratch = scratch
+        self.elsewhere: str | None = None  # where to look for what is not here
         self._pack = pack
-        self._scratch = scratch
         self.loose = LooseObjects(root)
         self.packs = PackFolder(root / "pack", fmt)
         self._decoded: OrderedDict[tuple[str, ObjectId], object] = OrderedDict()
@@ -136,7 +138,7 @@ class ObjectDatabase:
                 except CorruptFile as exc:
                     return _lost(object_id, pack.name, exc)
                 self._sound_indexes.add(pack.name)
-        return missing(object_id)
+        return missing(object_id, self.elsewhere)
 
     def stream(self, object_id: ObjectId) -> Iterator[bytes]:
         """Give the object's bytes chunk by chunk, verified at the end."""
@@ -252,7 +254,7 @@ class ObjectDatabase:
             self._decoded.move_to_end(key)
             return self._decoded[key]  # type: ignore[return-value]
         data = self._proved.pop(object_id, None)
-        if data is None and self.size(object_id) > LARGEST[kind]:
+        if data is None and self._size_as_metadata(object_id) > LARGEST[kind]:
             raise CorruptObject(f"object '{object_id}' is too large for a {kind}", id=object_id)
         try:
             value = decode(self.read(object_id) if data is None else data)
@@ -262,6 +264,12 @@ class ObjectDatabase:
         if len(self._decoded) > _CACHE_SIZE:
             self._decoded.popitem(last=False)
         return value
+
+    def _size_as_metadata(self, object_id: ObjectId) -> int:
+        try:
+            return self.size(object_id)
+        except ObjectNotFound:
+            raise missing(object_id) from None  # what a clone leaves out are blobs: this one is lost
 
     def remember(self, proved: dict[ObjectId, bytes]) -> None:
         """Take bytes of trees, commits and tags that were hashed just now, so that they are not read again.
@@ -298,7 +306,7 @@ class ObjectDatabase:
         """
         from mlstore.objects.writer import ObjectWriter
 
-        writer = ObjectWriter(self, scratch=self._scratch, fsync=self.fsync, pack=self._pack)
+        writer = ObjectWriter(self, scratch=self.scratch, fsync=self.fsync, pack=self._pack)
         try:
             yield writer
             packed = writer.publish()
@@ -315,8 +323,8 @@ class ObjectDatabase:
             consolidate(
                 self.packs,
                 self.format,
-                scratch=self._scratch,
-                lock=self._scratch.parent / "locks" / "packs",
+                scratch=self.scratch,
+                lock=self.scratch.parent / "locks" / "packs",
                 fsync=self.fsync,
             )
 

@@ -135,11 +135,11 @@ def check_file(
     return object_id, size, f"its bytes hash to '{actual}'", actual
 
 
-def missing(object_id: ObjectId) -> ObjectNotFound:
-    """Give the error for an object that is not there."""
+def missing(object_id: ObjectId, elsewhere: str | None = None) -> ObjectNotFound:
+    """Give the error for an object that is not there; *elsewhere* says where it may be."""
     return ObjectNotFound(
-        f"object '{object_id}' is missing",
-        hint="'mlstore fsck' lists who needs it; 'mlstore add' of a good copy heals it",
+        f"object '{object_id}' is {'not in this store' if elsewhere else 'missing'}",
+        hint=elsewhere or "'mlstore fsck' lists who needs it; 'mlstore add' of a good copy heals it",
         id=object_id,
     )
 

@@ -7,10 +7,9 @@ version. Large data files are cut into chunks, compressed where that pays. None 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -34,9 +33,11 @@ from mlstore.objects.compress import Compressor
 from mlstore.objects.pack import EntryKind, PackBuilder
 from mlstore.objects.recipe import MOST_PARTS, Part, encode_recipe
 from mlstore.objects.source import RecipeSource, Source
+from mlstore.objects.stock import Stock, StockReport
 
 if TYPE_CHECKING:
     from mlstore.objects.database import ObjectDatabase
+    from mlstore.objects.pack.builder import PackShare
 
 SMALL: Final = 1 << 20
 """Objects of at most this many bytes go into packs whole."""
@@ -60,15 +61,11 @@ class ObjectWriter:
         self.format = self._format = database.format
         self._staging = Staging(scratch, fsync=fsync)
         self._pending: dict[ObjectId, Path] = {}
-        self._known: set[ObjectId] = set()
         self._packed: set[ObjectId] = set()  # in a pack of this transaction, as object or chunk
-        self._checked: set[ObjectId] = set()  # in the store, hashed in this transaction
-        self._damaged: set[ObjectId] = set()
-        self._shared: set[Path] = set()  # packs with something that is relied on
-        self._loose_ids: set[ObjectId] | None = None
-        self._has_packs = False
+        self._stock = Stock(database)
         self._pack: PackBuilder | None = None
         self._full: list[PackBuilder] = []
+        self._only: PackBuilder | None = None  # in a child: the one file that it may write to
         self._compressor = Compressor()
         database.packs.forget()  # what is there now counts: others may have added and removed packs
 
@@ -107,7 +104,7 @@ class ObjectWriter:
             return self._add_whole(fd, size)
         start = os.lseek(fd, 0, os.SEEK_CUR)
         if chunked:
-            found = self._unchanged(fd, size, base) or self._add_chunked(fd, size)
+            found = self._unchanged(fd, size, base) or self._add_chunked(read_chunks(fd, size), size)
         else:
             found = self._add_against(fd, size, base) if base is not None and size >= _BASE_FROM else None
         if found is not None:
@@ -115,17 +112,36 @@ class ObjectWriter:
         os.lseek(fd, start, os.SEEK_SET)
         return self._add_whole(fd, size)
 
+    def add_stream(self, chunks: Iterator[bytes], size: int, *, chunked: bool) -> Digest | None:
+        """Add the *size* bytes of a large object that come piece by piece.
+
+        None where *chunked* would make too many parts of it: begin again without.
+        """
+        if chunked and self._may_pack:
+            return self._add_chunked(chunks, size)
+        staged = self._staging.new_file()
+        try:
+            digester = digester_for(self._format, size)
+            for data in chunks:
+                digester.update(data)
+                with storage_errors(staged.path):
+                    staged.write(data)
+            digest = digester.digest()
+        finally:
+            staged.close()
+        return self._keep(staged, digest)
+
     def add_small(self, data: bytes) -> Digest:
         """Add the bytes of a small file, read already."""
         digest = digest_bytes(self._format, data)
-        if digest.id not in self._known:
+        if digest.id not in self._stock.known:
             self._add_small(digest.id, data)
         return digest
 
     def _add_small(self, object_id: ObjectId, data: BytesLike) -> None:
         if self._have(object_id):
             return
-        if len(data) > SMALL or object_id in self._damaged or not self._may_pack:
+        if len(data) > SMALL or object_id in self._stock.damaged or not self._may_pack:
             self._write_loose(object_id, data)  # a loose copy is looked at before any pack
             return
         stored, compressed = self._compressor.try_on(data)
@@ -133,7 +149,7 @@ class ObjectWriter:
         self._packed.add(object_id)
 
     def _write_loose(self, object_id: ObjectId, data: BytesLike) -> None:
-        staged = self._staging.new_file()
+        staged = self._new_file()
         try:
             with storage_errors(staged.path):
                 staged.write(data)
@@ -144,7 +160,7 @@ class ObjectWriter:
     # large files: whole
 
     def _add_whole(self, fd: int, size: int) -> Digest:
-        staged = self._staging.new_file()
+        staged = self._new_file()
         try:
             if _at_start(fd) and clone_file(fd, staged.fd):
                 digest = hash_path(self._format, staged.path)  # what is stored, not what was read elsewhere
@@ -154,6 +170,9 @@ class ObjectWriter:
                 digest = self._copy(fd, size, staged)
         finally:
             staged.close()
+        return self._keep(staged, digest)
+
+    def _keep(self, staged: StagedFile, digest: Digest) -> Digest:
         if self._have(digest.id):
             staged.path.unlink()
         else:
@@ -193,13 +212,13 @@ class ObjectWriter:
         os.lseek(fd, start, os.SEEK_SET)
         return digest if digest.id == base and self._have(base) else None
 
-    def _add_chunked(self, fd: int, size: int) -> Digest | None:
+    def _add_chunked(self, chunks: Iterable[BytesLike], size: int) -> Digest | None:
         from mlstore.objects.chunker import cut, map_ordered
 
         digester = digester_for(self._format, size)
 
-        def tapped() -> Iterator[memoryview]:
-            for chunk in read_chunks(fd, size):
+        def tapped() -> Iterator[BytesLike]:
+            for chunk in chunks:
                 digester.update(chunk)
                 yield chunk
 
@@ -216,17 +235,10 @@ class ObjectWriter:
 
     def _prepare(self, data: bytes) -> tuple[ObjectId, bytes, int, bool]:
         chunk_id = self._format.hash_bytes(data)
-        if chunk_id in self._packed or self._shares(chunk_id):
+        if chunk_id in self._packed or self._stock.shares(chunk_id):
             return chunk_id, b"", len(data), False
         stored, compressed = self._compressor.try_on(data)
         return chunk_id, bytes(stored), len(data), compressed
-
-    def _shares(self, chunk_id: ObjectId) -> bool:
-        packs = self._database.packs
-        if not packs.holds(chunk_id):
-            return False
-        self._shared.update(pack.path for pack, _ in packs.copies(chunk_id))
-        return True
 
     def _add_chunk(self, chunk_id: ObjectId, stored: BytesLike, length: int, compressed: bool) -> None:
         if chunk_id in self._packed or (length and not len(stored)):
@@ -242,7 +254,7 @@ class ObjectWriter:
         """
         if self._have(digest.id):
             return True
-        if digest.id in self._damaged or len(parts) > MOST_PARTS:
+        if digest.id in self._stock.damaged or len(parts) > MOST_PARTS:
             return False
         stored, compressed = self._compressor.try_on(encode_recipe(parts))
         self._builder().add(digest.id, stored, size=digest.size, compressed=compressed, kind=EntryKind.RECIPE)
@@ -277,7 +289,7 @@ class ObjectWriter:
         digest = digester.digest()
         if self._have(digest.id):
             return digest
-        if digest.id in self._damaged:
+        if digest.id in self._stock.damaged:
             return None
         parts = source.parts if isinstance(source, RecipeSource) else None
         base = base_of(base_id, source.size, source.read_at, parts)
@@ -307,54 +319,78 @@ class ObjectWriter:
             yield Part(chunk_id, 0, size)
             offset, length = offset + size, length - size
 
-    # what is there already
+    # where it goes
 
     def _have(self, object_id: ObjectId) -> bool:
-        if object_id in self._pending or object_id in self._known:
+        if object_id in self._pending or object_id in self._stock.known:
             return True
-        if self._pack is not None and object_id in self._packed:
-            return any(pack.is_object(object_id) for pack in (*self._full, self._pack))
-        if self._is_stored(object_id) and self._sound(object_id):
-            self._known.add(object_id)
-            return True
-        return False
-
-    def _is_stored(self, object_id: ObjectId) -> bool:
-        """Whether the store had the object when this transaction began to ask: no system call for each."""
-        if self._loose_ids is None:
-            self._loose_ids = set(self._database.loose.ids())
-            self._has_packs = bool(self._database.packs.packs())
-        if object_id in self._loose_ids:
-            return True
-        if not self._has_packs:
-            return False
-        found = self._database.packs.find(object_id, again=False)
-        if found is None or found[1].kind == EntryKind.CHUNK:
-            return False
-        self._shared.add(found[0].path)
-        return True
-
-    def _sound(self, object_id: ObjectId) -> bool:
-        """Whether the store has these bytes, undamaged; they are hashed to know."""
-        if object_id in self._checked:
-            return True
-        try:
-            self._database.check(object_id)
-        except NotFoundError:
-            return False
-        except CorruptError:
-            self._damaged.add(object_id)
-            return False
-        self._checked.add(object_id)
-        return True
+        if object_id in self._packed:
+            return any(pack.is_object(object_id) for pack in self._builders())
+        return self._stock.has(object_id)
 
     def _builder(self) -> PackBuilder:
         if self._pack is not None and self._pack.size >= _PACK_LIMIT:
             self._full.append(self._pack)
             self._pack = None
         if self._pack is None:
-            self._pack = PackBuilder(self._staging.new_file(), self._format)
+            self._pack = PackBuilder(self._new_file(), self._format)
         return self._pack
+
+    def _builders(self) -> list[PackBuilder]:
+        return [*self._full, *([self._pack] if self._pack is not None else [])]
+
+    def _new_file(self) -> StagedFile:
+        if self._only is not None:
+            raise RuntimeError("a child writes to its own pack only")
+        return self._staging.new_file()
+
+    # a share of the work that a child process does
+
+    @property
+    def may_share(self) -> bool:
+        """Whether a child may take in small objects: where they go into packs."""
+        return self._may_pack
+
+    def open_share(self) -> PackBuilder:
+        """Begin a pack for a child; before the process is doubled, so that both have the file open."""
+        return PackBuilder(self._new_file(), self._format)
+
+    def fill_share(self, share: PackBuilder) -> None:
+        """In the child: small objects go into *share* from now on. Anything else raises."""
+        self._full, self._pack, self._only = self._builders(), share, share
+
+    def report_share(self) -> tuple[PackShare, StockReport]:
+        """In the child: tell what was added, and what was found in the store and relied on."""
+        assert self._only is not None
+        return self._only.hand_over(), self._stock.report()
+
+    def take_share(self, share: PackBuilder, report: tuple[PackShare, StockReport]) -> None:
+        """Take in what a child reported; what both processes met is kept once."""
+        filled, relied_on = report
+        share.take_over(filled)
+        self._stock.take(relied_on)
+        entries = list(share.entries())
+        if self._packed.isdisjoint(entry.id for entry in entries) and entries:
+            self._packed.update(entry.id for entry in entries)
+            self._full.append(share)
+            return
+        fd = os.open(share.file.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            for entry in entries:
+                if entry.id not in self._packed:
+                    with storage_errors(share.file.path):
+                        stored = os.pread(fd, entry.stored, entry.offset)
+                    self._builder().add(entry.id, stored, size=entry.size, compressed=entry.compressed)
+                    self._packed.add(entry.id)
+        finally:
+            os.close(fd)
+        self.drop_share(share)
+
+    def drop_share(self, share: PackBuilder) -> None:
+        """Let go of a share that is not needed."""
+        share.file.close()
+        with storage_errors(share.file.path):
+            share.file.path.unlink()
 
     # publishing
 
@@ -363,35 +399,20 @@ class ObjectWriter:
         moves = [
             (staged, self._database.loose.path(object_id)) for object_id, staged in self._pending.items()
         ]
-        builders = [*self._full, *([self._pack] if self._pack is not None else [])]
+        builders = self._builders()
         moves += [(pack.file.path, self._database.packs.path(pack.finish())) for pack in builders]
-        self._staging.publish(moves, is_corrupt=self._database.is_damaged, reused=self._reused_folders())
-        self._freshen()
+        self._staging.publish(moves, is_corrupt=self._database.is_damaged, reused=self._stock.folders())
+        self._stock.freshen()
         if builders:
             self._database.packs.forget()
         self._pending.clear()
         self._full, self._pack = [], None
         return bool(builders)
 
-    def _reused_folders(self) -> set[Path]:
-        """Where what was found in the store stands: its name may not be on disk yet."""
-        return {path.parent for path in self._reused()}
-
-    def _freshen(self) -> None:
-        """Date what was found in the store anew, so that a collection takes it for something in use."""
-        for path in self._reused():
-            with contextlib.suppress(OSError):  # gone into another pack, or somebody else's
-                os.utime(path)
-
-    def _reused(self) -> set[Path]:
-        loose = self._known & self._loose_ids if self._loose_ids else ()
-        return {self._database.loose.path(object_id) for object_id in loose} | self._shared
-
     def close(self) -> None:
         """Drop what was not published."""
-        for pack in (*self._full, self._pack):
-            if pack is not None:
-                pack.file.close()
+        for pack in self._builders():
+            pack.file.close()
         self._staging.discard()
 
 

@@ -1,6 +1,7 @@
 """A repository: where its parts are, how it is opened and locked, and what a snapshot is."""
 
 from mlstore.repository.extent import Extent, measure
+from mlstore.repository.filter import Filter
 from mlstore.repository.repository import STORE_NAME, Repository
 from mlstore.repository.snapshot import (
     Change,
@@ -21,6 +22,7 @@ __all__ = [
     "STORE_NAME",
     "Change",
     "Extent",
+    "Filter",
     "NewTrees",
     "Repository",
     "Snapshot",

@@ -20,6 +20,7 @@ from mlstore.index import Index
 from mlstore.index.codec import check_start
 from mlstore.objects import ObjectDatabase
 from mlstore.refs import RefStore
+from mlstore.repository.filter import Filter
 from mlstore.repository.ownership import Trust, require_owner
 
 if TYPE_CHECKING:
@@ -137,13 +138,47 @@ class Repository:
     @cached_property
     def objects(self) -> ObjectDatabase:
         """The object database."""
-        return ObjectDatabase(
+        database = ObjectDatabase(
             self.store / "objects",
             self.format,
             scratch=self.scratch,
             fsync=self.fsync,
             pack=self._config.get_flag("core.pack", True),
         )
+        if self.filter is not None:
+            where = f"'{self.source}'" if self.source else "the store it was cloned from"
+            database.elsewhere = f"it was left out of this clone ({self.filter}); {where} has it"
+        return database
+
+    @cached_property
+    def filter(self) -> Filter | None:
+        """Which blobs this store was cloned without, None for one that has all it needs.
+
+        Raises ``ConfigError``.
+        """
+        text = self._config.get_text("core.filter")
+        if text is None:
+            return None
+        try:
+            return Filter.parse(text)
+        except UsageError as exc:
+            raise ConfigError(
+                f"'core.filter' in the configuration: {exc.message}", hint=exc.hint, key="core.filter"
+            ) from None
+
+    @property
+    def source(self) -> str | None:
+        """The folder that this repository was cloned from, if it was."""
+        return self._config.get_text("clone.source")
+
+    def without_blobs(self) -> Repository:
+        """Give the same repository, for reading, as one of commits, trees and tags: no blob is ever read."""
+        from mlstore.objects.metadata import MetadataDatabase
+
+        found = Repository(self.root, self._config)
+        found.filter = Filter(0)
+        found.objects = MetadataDatabase(self.objects)
+        return found
 
     @cached_property
     def refs(self) -> RefStore:

@@ -7,12 +7,27 @@ from typing import TYPE_CHECKING
 from mlstore._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from mlstore.verify.coverage import Coverage
     from mlstore.verify.findings import Finding, Report, StageVerdict
     from mlstore.verify.golden import pin_golden
-    from mlstore.verify.storecheck import FsckReport, Sample, fsck
+    from mlstore.verify.sampling import Sample, Selection, parse_duration, parse_sample
+    from mlstore.verify.storecheck import FsckReport, fsck
     from mlstore.verify.verification import verify
 
-__all__ = ["Finding", "FsckReport", "Report", "Sample", "StageVerdict", "fsck", "pin_golden", "verify"]
+__all__ = [
+    "Coverage",
+    "Finding",
+    "FsckReport",
+    "Report",
+    "Sample",
+    "Selection",
+    "StageVerdict",
+    "fsck",
+    "parse_duration",
+    "parse_sample",
+    "pin_golden",
+    "verify",
+]
 
 __getattr__ = lazy_names(
     __name__,
@@ -20,7 +35,11 @@ __getattr__ = lazy_names(
         "Finding": "mlstore.verify.findings",
         "FsckReport": "mlstore.verify.storecheck",
         "Report": "mlstore.verify.findings",
-        "Sample": "mlstore.verify.storecheck",
+        "Coverage": "mlstore.verify.coverage",
+        "Sample": "mlstore.verify.sampling",
+        "Selection": "mlstore.verify.sampling",
+        "parse_duration": "mlstore.verify.sampling",
+        "parse_sample": "mlstore.verify.sampling",
         "StageVerdict": "mlstore.verify.findings",
         "fsck": "mlstore.verify.storecheck",
         "pin_golden": "mlstore.verify.golden",

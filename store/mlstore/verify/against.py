@@ -4,6 +4,7 @@
 verdict             inputs        outputs
 ==================  ============  =========================================================
 match               same          same
+equivalent          same, or equivalent by golden's rules; so are the outputs
 changed-input       differ        differ: expected, points to the cause upstream
 diverged            same          differ: nondeterminism, tampering or another environment
 rebuilt             differ        same
@@ -15,32 +16,22 @@ missing, extra      only one of the two chains has the stage
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mlstore._lazy import LazyPattern
 from mlstore.compare.environment import diff_environments, load_environment
 from mlstore.errors import MlstoreError
-from mlstore.hashing import ObjectId
-from mlstore.history import Block, Chain
-from mlstore.repository import Repository, diff_snapshots, read_snapshot
-from mlstore.verify.explain import explain_entries, explain_file_change
+from mlstore.history import Block
+from mlstore.repository import Change, Repository, diff_snapshots, read_snapshot
+from mlstore.verify.explain import explain_file_change, tell
 from mlstore.verify.findings import Finding, StageVerdict
+from mlstore.verify.judging import Judge, where_stored
+from mlstore.verify.pairs import Pairs, Side, changed, equivalences
 
 _SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of the two pipelines: where it lives, its commit and its chain."""
-
-    repo: Repository
-    commit: ObjectId
-    chain: Chain
-
-    @property
-    def tree(self) -> ObjectId:
-        """The tree of its commit."""
-        return self.repo.objects.read_commit(self.commit).tree
+_SHOWN_OUTPUTS = 3
+_SHOWN_LINES = 3
+_WHOLE_ROW = LazyPattern(r"row \d+ (added|removed)|and [\d,]+ more|size |first differing|equal up to")
 
 
 @dataclass(slots=True)
@@ -51,24 +42,30 @@ class Comparison:
     findings: list[Finding] = field(default_factory=list)
 
 
-def compare_chains(golden: Side, current: Side, stale: frozenset[str] = frozenset()) -> Comparison:
-    """Compare *current* with *golden* in pipeline order; *stale* stages are judged as such."""
+def compare_chains(
+    golden: Side, current: Side, judge: Judge, stale: frozenset[str] = frozenset()
+) -> Comparison:
+    """Compare *current* with *golden* in pipeline order; *stale* stages are judged as such.
+
+    What differs in bytes goes before *judge*, which knows golden's rules.
+    """
     result = Comparison()
-    verdicts: dict[str, str] = {}
+    pairs = Pairs(golden, current, judge)
     for block in golden.chain.blocks:
         found = current.chain.get(block.name)
-        verdict = _verdict(block, found)
-        verdicts[block.name] = verdict
+        verdict = pairs.verdict(block, found)
         row = "stale" if block.name in stale else verdict
         result.stages.append(_row(block.name, row, found, block))
-        if verdict != "match":
-            result.findings.append(_finding(golden, current, block, found, verdict, verdicts))
+        if verdict == "equivalent" and found is not None:
+            result.findings += equivalences(pairs, block, found)
+        elif verdict != "match":
+            result.findings.append(_finding(pairs, block, found, verdict))
     for block in current.chain.blocks:
         if golden.chain.get(block.name) is None:
             result.stages.append(_row(block.name, "extra", block, None))
             result.findings.append(_extra(block))
     if not golden.chain.blocks:
-        result.findings += _compare_files(golden, current)
+        result.findings += _compare_files(golden, current, judge)
     return result
 
 
@@ -84,31 +81,7 @@ def _row(name: str, verdict: str, current: Block | None, golden: Block | None) -
     )
 
 
-def _verdict(golden: Block, current: Block | None) -> str:
-    if current is None:
-        return "missing"
-    one, other = golden.stage, current.stage
-    if golden.lineage == current.lineage:
-        return "match"
-    if one.command != other.command:
-        return "changed-command"
-    if one.upstream.keys() != other.upstream.keys():
-        return "reordered"
-    same_inputs = one.inputs == other.inputs and (bool(one.inputs) or one.upstream == other.upstream)
-    if same_inputs:
-        # Equal all through but for the lineage of a stage before it: rebuilt upstream.
-        return "rebuilt" if one.outputs == other.outputs else "diverged"
-    return "rebuilt" if one.outputs == other.outputs else "changed-input"
-
-
-def _finding(
-    golden: Side,
-    current: Side,
-    block: Block,
-    found: Block | None,
-    verdict: str,
-    verdicts: Mapping[str, str],
-) -> Finding:
+def _finding(pairs: Pairs, block: Block, found: Block | None, verdict: str) -> Finding:
     if found is None:
         return _missing(block)
     if verdict == "changed-command":
@@ -116,8 +89,8 @@ def _finding(
     if verdict == "reordered":
         return _reordered(block, found)
     if verdict == "diverged":
-        return _diverged(golden, current, block, found)
-    return _changed_input(golden, current, block, found, verdict, verdicts)
+        return _diverged(pairs, block, found)
+    return _changed_input(pairs, block, found, verdict)
 
 
 def _missing(block: Block) -> Finding:
@@ -173,34 +146,41 @@ def _reordered(golden: Block, current: Block) -> Finding:
     )
 
 
-def _diverged(golden: Side, current: Side, block: Block, found: Block) -> Finding:
-    outputs = _changed(block.stage.outputs, found.stage.outputs)
-    first = outputs[0]
-    details = [f"'{path}' differs" for path in outputs[1:_SHOWN]]
-    where = explain_file_change(golden.repo, block.commit.tree, current.repo, found.commit.tree, first, None)
-    details += [f"'{first}': {line}" for line in where]
-    environments = _environment_changes(golden.repo, block, current.repo, found)
+def _diverged(pairs: Pairs, block: Block, found: Block) -> Finding:
+    told = pairs.differing_outputs(block, found)
+    first, *others = told
+    details = [f"'{one.path}' differs: {one.cause}" for one in others[:_SHOWN]]
+    details += [f"'{first.path}': {line}" for line in (first.cause, *first.details) if line]
+    environments = _environment_changes(pairs.golden.repo, block, pairs.current.repo, found)
     details += [f"environment: {line}" for line in environments]
+    excused = pairs.excused_inputs(block, found)
+    details += [
+        f"input '{path}' is not the same, but {pairs.input_text(path, block, found)}" for path in excused
+    ]
     # Another commit of the scripts' repository is worth knowing, but in itself it runs nothing.
     telling = [line for line in environments if not line.startswith("git ")]
     if telling:
         cause = f"the environment differs: {'; '.join(telling[:3])}"
     elif found.stage.environment is None or block.stage.environment is None:
         cause = "unknown: a block recorded by hand says nothing of its environment"
+    elif excused:
+        cause = "its inputs are equivalent and not the same, or the stage is not deterministic"
     else:
         cause = "same inputs, command and environment: the stage is not deterministic, or was tampered with"
     return Finding(
         "diverged",
-        f"stage '{block.name}': same inputs, other output '{first}'"
-        + (f" (and {len(outputs) - 1} more)" if outputs[1:] else ""),
+        f"stage '{block.name}': {'equivalent' if excused else 'same'} inputs, other output '{first.path}'"
+        + (f" (and {len(others)} more)" if others else ""),
         stage=block.name,
         commit=found.id,
-        path=first,
-        expected=block.stage.outputs.get(first),
-        actual=found.stage.outputs.get(first),
+        path=first.path,
+        expected=block.stage.outputs.get(first.path),
+        actual=found.stage.outputs.get(first.path),
         cause=cause,
         hint="fix the seed and declare all that the stage reads; then run it again",
-        details=tuple(details),
+        details=tuple(dict.fromkeys(details)),
+        comparison=first.comparison,
+        rule=first.rule,
     )
 
 
@@ -215,24 +195,24 @@ def _environment_changes(golden: Repository, block: Block, current: Repository, 
         return []
 
 
-def _changed_input(
-    golden: Side,
-    current: Side,
-    block: Block,
-    found: Block,
-    verdict: str,
-    verdicts: Mapping[str, str],
-) -> Finding:
-    inputs = _changed(block.stage.inputs, found.stage.inputs)
+def _changed_input(pairs: Pairs, block: Block, found: Block, verdict: str) -> Finding:
+    excused = pairs.excused_inputs(block, found)
+    inputs = [path for path in changed(block.stage.inputs, found.stage.inputs) if path not in excused]
+    golden = pairs.golden
     sources = [path for path in inputs if golden.chain.producer(path.partition("#")[0]) is None]
     kind = "rebuilt" if verdict == "rebuilt" else "changed-input"
     what = "same output from other inputs" if kind == "rebuilt" else "its input changed"
     if not sources:
-        return _consequence(block, found, kind, what, inputs, verdicts)
+        return _consequence(pairs, block, found, kind, what, inputs)
     details: list[str] = []
     for selector in sources[:_SHOWN]:
-        details += _explain_source(golden, current, block, found, selector)
+        details += _explain_source(pairs, block, found, selector)
     first = sources[0]
+    cause = "; ".join(details)
+    for one in pairs.differing_outputs(block, found)[:_SHOWN_OUTPUTS]:
+        # That rows came and went is in the summary; which ones says little where an input is the cause.
+        lines = [line for line in one.details if not _WHOLE_ROW.match(line)]
+        details += [f"output '{one.path}': {line}" for line in (one.cause, *lines[:_SHOWN_LINES]) if line]
     return Finding(
         kind,
         f"stage '{block.name}': {what}: '{first}'"
@@ -242,31 +222,37 @@ def _changed_input(
         path=first.partition("#")[0],
         expected=block.stage.inputs.get(first),
         actual=found.stage.inputs.get(first),
-        cause="; ".join(details) or f"'{first}' differs",
+        cause=cause or f"'{first}' differs",
         hint=f"restore '{first.partition('#')[0]}' and run the pipeline, or pin this one as golden",
-        details=tuple(details),
+        details=tuple(dict.fromkeys(details)),
+        comparison=pairs.input_comparison(first, block, found),
     )
 
 
-def _explain_source(golden: Side, current: Side, block: Block, found: Block, selector: str) -> list[str]:
+def _explain_source(pairs: Pairs, block: Block, found: Block, selector: str) -> list[str]:
     path, _, key = selector.partition("#")
     if selector not in block.stage.inputs:
         return [f"'{selector}' is a new input"]
     if selector not in found.stage.inputs:
         return [f"'{selector}' is no longer an input"]
-    lines = explain_file_change(
-        golden.repo, block.commit.tree, current.repo, found.commit.tree, path, key or None
-    )
-    return [f"{path}: {line}" for line in lines]
+    if key:
+        trees = block.commit.tree, found.commit.tree
+        lines = explain_file_change(pairs.golden.repo, trees[0], pairs.current.repo, trees[1], path, key)
+        return [f"{path}: {line}" for line in lines]
+    told = pairs.tell_input(path, block, found)
+    if told is None:
+        return []
+    return [f"{path}: {line}" for line in (told.cause, *told.details) if line]
 
 
 def _consequence(
-    block: Block, found: Block, kind: str, what: str, inputs: list[str], verdicts: Mapping[str, str]
+    pairs: Pairs, block: Block, found: Block, kind: str, what: str, inputs: list[str]
 ) -> Finding:
     """A difference that only follows from one upstream: named, with the stage that it comes from."""
-    upstream = [name for name in block.stage.upstream if verdicts.get(name, "match") != "match"]
-    origin = upstream[0] if upstream else None
+    origin = next((name for name in block.stage.upstream if not pairs.is_calm(name)), None)
     first = inputs[0] if inputs else None
+    outputs = pairs.differing_outputs(block, found)
+    details = [f"output '{one.path}': {one.cause}" for one in outputs[:_SHOWN_OUTPUTS] if one.cause]
     return Finding(
         kind,
         f"stage '{block.name}': {what}" + (f": '{first}'" if first else ""),
@@ -275,39 +261,43 @@ def _consequence(
         path=first.partition("#")[0] if first else None,
         expected=block.stage.inputs.get(first) if first else block.lineage,
         actual=found.stage.inputs.get(first) if first else found.lineage,
-        cause=f"follows from '{origin}' ({verdicts[origin]})" if origin else None,
+        cause=f"follows from '{origin}' ({pairs.verdicts[origin]})" if origin else None,
         hint=f"look at stage '{origin}' first" if origin else None,
+        details=tuple(details),
         consequence=origin is not None,
+        comparison=outputs[0].comparison if outputs else None,
     )
 
 
-def _changed(one: Mapping[str, ObjectId], other: Mapping[str, ObjectId]) -> list[str]:
-    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
-
-
-def _compare_files(golden: Side, current: Side) -> list[Finding]:
+def _compare_files(golden: Side, current: Side, judge: Judge) -> list[Finding]:
     """Without stages there are only files to compare."""
     old = read_snapshot(golden.repo.objects, golden.tree)
     new = read_snapshot(current.repo.objects, current.tree)
-    findings = []
-    for change in diff_snapshots(old, new):
-        details: tuple[str, ...] = ()
-        if change.old is not None and change.new is not None:
-            details = explain_entries(golden.repo, change.old, current.repo, change.new)
-        findings.append(
-            Finding(
-                "diverged",
-                f"'{change.path}' is {change.status}",
-                commit=current.commit,
-                path=change.path,
-                expected=change.old.id if change.old else None,
-                actual=change.new.id if change.new else None,
-                cause="; ".join(details) or None,
-                hint=f"restore it with 'mlstore checkout {golden.commit[:10]} -- {change.path}'",
-                details=details,
-            )
-        )
-    return findings
+    return [_changed_file(golden, current, change, judge) for change in diff_snapshots(old, new)]
+
+
+def _changed_file(golden: Side, current: Side, change: Change, judge: Judge) -> Finding:
+    found, told = None, None
+    if change.old is not None and change.new is not None and change.old.id != change.new.id:
+        pair = (golden.repo, change.old), (current.repo, change.new)
+        found = judge.stored(change.path, *pair)
+        told = tell(found, change.old, change.new, where_stored(*pair))
+    passes = found is not None and found.passes and change.old is not None and change.new is not None
+    passes = passes and change.old.kind == change.new.kind  # type: ignore[union-attr]
+    return Finding(
+        "equivalent" if passes else "diverged",
+        f"'{change.path}' is {found.text if passes and found else change.status}",
+        severity="info" if passes else "error",
+        commit=current.commit,
+        path=change.path,
+        expected=change.old.id if change.old else None,
+        actual=change.new.id if change.new else None,
+        cause=(told.cause or None) if told and not passes else None,
+        hint=None if passes else f"restore it with 'mlstore checkout {golden.commit[:10]} -- {change.path}'",
+        details=told.details if told and not passes else (),
+        comparison=told.to_dict() if told else None,
+        rule=found.rule if found else None,
+    )
 
 
 def files_outside(golden: Side, current: Side) -> list[Finding]:

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlstore.compare import Difference, diff_values, first_difference, is_keyed, load_values, select
-from mlstore.errors import MlstoreError
+from mlstore.errors import MlstoreError, ObjectNotFound
 from mlstore.hashing import ObjectId
 from mlstore.model import TreeEntry
 from mlstore.repository import Repository, find_entry
+from mlstore.worktree.proven import read_blob
+
+if TYPE_CHECKING:
+    from mlstore.compare import Comparison
+    from mlstore.gate import Judgement
 
 _SHOWN = 8
+_SHOWN_INSIDE = 5
+_LONGEST_LINE = 120
 _KEYED_LIMIT = 16 << 20
+_UNTOLD = "what differs inside cannot be told: its recorded bytes are not here"
+
+
+class Told(NamedTuple):
+    """What is said of a difference: its cause in a line, the first of its details, and all for machines."""
+
+    cause: str
+    details: tuple[str, ...]
+    comparison: Comparison | None
+
+    def to_dict(self) -> dict[str, Any] | None:
+        """Give the comparison for a finding."""
+        return self.comparison.to_dict() if self.comparison is not None else None
 
 
 def explain_file_change(
@@ -42,15 +63,65 @@ def explain_entries(
     """Say how two stored files differ, as short lines."""
     try:
         if _is_readable_by_key(old, new):
-            lines = explain_values(
-                old_repo.objects.read(old.id), new_repo.objects.read(new.id), old.name, key
-            )
+            lines = explain_values(read_blob(old_repo, old), read_blob(new_repo, new), old.name, key)
             if lines or key:
                 return lines
         found = first_difference(old_repo.objects.stream(old.id), new_repo.objects.stream(new.id))
+    except ObjectNotFound:
+        return unexplained(old_repo, new_repo)
     except MlstoreError:
         return ()
     return explain_difference(found, old.size, new.size)
+
+
+def unexplained(*repos: Repository) -> tuple[str, ...]:
+    """Say why there is no explanation, where a store was cloned without blobs."""
+    if all(repo.filter is None for repo in repos):
+        return ()
+    return (_UNTOLD,)
+
+
+def tell(
+    judgement: Judgement, old: TreeEntry, new: TreeEntry, where: Callable[[], Difference | None]
+) -> Told:
+    """Say what a judgement found: a cause in one line, and the first differences; capped.
+
+    *where* finds the first differing byte: asked for where bytes are what a person has to look at.
+    """
+    found = judgement.comparison
+    if found is None or found.comparator == "bytes":
+        lines = _bytes_lines(old, new, where)
+        return Told(judgement.text if judgement.rule else "; ".join(lines), lines, found)
+    if found.verdict == "incomplete":
+        lines = _bytes_lines(old, new, where)
+        return Told(judgement.text if judgement.rule else "; ".join(lines), (*lines, found.summary), found)
+    most = _SHOWN if found.comparator == "configuration" else _SHOWN_INSIDE
+    shown = [_short(str(detail)) for detail in found.details[:most]]
+    more = found.omitted + len(found.details) - len(shown)
+    if more > 0:
+        shown.append(f"and {more} more")
+    shown += [f"not looked at: {what}" for what in found.missing[:_SHOWN]]
+    if found.comparator == "configuration" and found.details and judgement.rule is None:
+        return Told("; ".join(shown), tuple(shown), found)
+    if found.comparator != "configuration":
+        shown += _bytes_lines(old, new, where)
+    cause = judgement.text if judgement.rule else found.summary
+    if found.verdict == "equivalent" and judgement.rule is None:
+        cause = f"only its encoding differs: {found.summary}"
+    return Told(cause, tuple(shown), found)
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 3] + "..."
+
+
+def _bytes_lines(old: TreeEntry, new: TreeEntry, where: Callable[[], Difference | None]) -> tuple[str, ...]:
+    try:
+        return explain_difference(where(), old.size, new.size)
+    except ObjectNotFound:
+        return (_UNTOLD,)
+    except MlstoreError:
+        return ()
 
 
 def _is_readable_by_key(old: TreeEntry, new: TreeEntry) -> bool:

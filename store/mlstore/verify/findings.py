@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from mlstore.verify.coverage import Coverage
+
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Category: TypeAlias = Literal["corrupt", "missing", "untrusted", "differs"]
 
@@ -74,7 +76,11 @@ class StageVerdict:
 
 @dataclass(slots=True)
 class Report:
-    """The outcome of one verification. ``skipped`` says what was not looked at, and why."""
+    """The outcome of one verification. ``skipped`` says what was not looked at, and why.
+
+    ``policy`` holds the rules of the gate that judged, where they come from, and which of them were used.
+    ``coverage`` says how much of the content was hashed.
+    """
 
     rev: str
     commit: str | None
@@ -83,6 +89,8 @@ class Report:
     stages: list[StageVerdict] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    policy: dict[str, Any] | None = None
+    coverage: Coverage = field(default_factory=Coverage)
 
     @property
     def ok(self) -> bool:
@@ -91,10 +99,45 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """``verified`` or (compared with a golden pipeline) ``match``; else the kind of the first cause."""
+        """``verified`` or (compared with a golden pipeline) ``match``; else the kind of the first cause.
+
+        ``equivalent`` where something is not the same and counts as equal under a rule.
+        """
         if self.ok:
+            if any(finding.kind == "equivalent" for finding in self.findings):
+                return "equivalent"
             return "match" if self.against is not None else "verified"
         return next(finding.kind for finding in self.findings if finding.severity == "error")
+
+    @property
+    def partial(self) -> str | None:
+        """What the verdict leaves open, in a few words: None where every blob was hashed."""
+        return self.coverage.partial
+
+    @property
+    def passes(self) -> bool:
+        """Whether a gate may open: nothing is wrong, and no content was passed over.
+
+        Blobs that a clone is without are no obstacle where the files of the worktree were hashed.
+        """
+        proved = not self.coverage.absent or "files" in self.checked
+        return self.ok and not self.coverage.left and proved
+
+    def opens(self, mode: str) -> bool:
+        """Whether a gate opens in *mode*: ``warn`` lets through what differs.
+
+        Never what is damaged, missing or not trusted, nor a moved pin: then nobody knows what golden is.
+        """
+        moved = any(finding.kind == "moved-pin" for finding in self.findings)
+        return self.passes or (mode == "warn" and self.category == "differs" and not moved)
+
+    @property
+    def why(self) -> str:
+        """The first cause in one line, or what was not looked at."""
+        first = next((finding for finding in self.findings if finding.severity == "error"), None)
+        if first is None:
+            return f"not all of it was looked at ({self.partial})" if self.partial else self.verdict
+        return first.message + (f" ({first.cause})" if first.cause else "")
 
     @property
     def category(self) -> Category | None:
@@ -126,4 +169,7 @@ class Report:
             "stages": [asdict(row) for row in self.stages],
             "checked": self.checked,
             "skipped": self.skipped,
+            "policy": self.policy,
+            "partial": self.partial,
+            "coverage": asdict(self.coverage),
         }

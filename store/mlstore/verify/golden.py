@@ -39,6 +39,12 @@ def pin_golden(
         )
     with repo.write_lock("tag"):
         report = verify(repo, rev, pins=False)
+        if report.ok and report.partial:
+            raise NotVerified(
+                f"'{rev}' was not looked at as a whole, so it cannot be golden: {report.partial}",
+                hint=f"pin it where its content is: '{repo.source}'" if repo.source else None,
+                verdict=report.verdict,
+            )
         if not report.ok:
             first = report.findings[0]
             raise NotVerified(

@@ -36,7 +36,7 @@ class Inspection:
     """What a walk over commits and trees has seen so far.
 
     Every tree is decoded once and not kept; of a blob only the size is noted (None where none is stated),
-    who needs it is looked up for what turns out to be damaged.
+    who needs it is looked up for what turns out to be damaged. ``records`` are blobs that every clone has.
     """
 
     repo: Repository
@@ -44,6 +44,7 @@ class Inspection:
     trees: set[ObjectId] = field(default_factory=set)
     blobs: dict[ObjectId, int | None] = field(default_factory=dict)
     other_sizes: dict[ObjectId, int] = field(default_factory=dict)
+    records: set[ObjectId] = field(default_factory=set)
     damaged: dict[ObjectId, Finding] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     _needs: dict[ObjectId, Need] = field(default_factory=dict)
@@ -215,10 +216,20 @@ class Inspection:
                     )
                 )
 
-    def need_blob(self, object_id: ObjectId, commit: ObjectId, path: str | None) -> None:
+    def need_blob(
+        self, object_id: ObjectId, commit: ObjectId, path: str | None, *, size: int | None = None
+    ) -> None:
         """Note that *commit* needs the blob, as what *path* says."""
-        self.blobs.setdefault(object_id, None)
+        if self.blobs.setdefault(object_id, size) is None:
+            self.blobs[object_id] = size
         self._needs.setdefault(object_id, Need(commit, path))
+
+    def may_be_absent(self, object_id: ObjectId) -> bool:
+        """Whether the store says that it was cloned without this blob; never so for commits and trees."""
+        left_out, size = self.repo.filter, self.blobs.get(object_id)
+        if left_out is None or object_id in self.records:
+            return False
+        return left_out.leaves_out(0 if size is None else size)
 
     def need_of(self, object_id: ObjectId) -> Need:
         """Give who needs a blob, as far as that was noted."""

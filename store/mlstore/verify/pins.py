@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlstore.durable import read_regular
 from mlstore.errors import ConfigError, CorruptError, MlstoreError, NotFoundError
+from mlstore.gate.policy import read_policy
 from mlstore.hashing import ObjectId
 from mlstore.history import Chain, read_chain
 from mlstore.history.revision import peel
@@ -25,10 +26,16 @@ def read_lock(repo: Repository) -> Lock | None:
 
 
 def make_pin(repo: Repository, name: str, commit_id: ObjectId, chain: Chain) -> Pin:
-    """Give what ``mlstore.lock`` is to say of a commit."""
+    """Give what ``mlstore.lock`` is to say of a commit.
+
+    Where the commit tracks no ``mlstore.toml``, the rules of the gate are those of the file in the worktree.
+    """
     commit = repo.objects.read_commit(commit_id)
     stages = {block.name: block.lineage for block in chain.blocks}
-    return Pin(name, commit_id, commit.lineage, commit.height, stages)
+    policy = read_policy(repo, commit_id)
+    return Pin(
+        name, commit_id, commit.lineage, commit.height, stages, policy.id if policy.has_rules else None
+    )
 
 
 def check_pins(repo: Repository, lock: Lock) -> list[Finding]:
@@ -76,7 +83,22 @@ def _check_pin(repo: Repository, pin: Pin) -> list[Finding]:
                     actual=str(found),
                 )
             )
-    return findings
+    return findings + _check_gate(repo, pin, actual)
+
+
+def _check_gate(repo: Repository, pin: Pin, actual: Pin) -> list[Finding]:
+    """Rules that the commit itself holds are those of the pin; an older lock does not say which."""
+    tracked = read_policy(repo, pin.commit, worktree=False).source == "commit"
+    if pin.gate is None or not tracked or pin.gate == actual.gate:
+        return []
+    return [
+        _moved(
+            pin.commit,
+            f"'{LOCK_NAME}' pins other rules of the gate for '{pin.name}' than its commit has",
+            expected=pin.gate,
+            actual=str(actual.gate),
+        )
+    ]
 
 
 def _check_tag(repo: Repository, pin: Pin) -> list[Finding]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from mlstore._progress import Progress, as_tick, expect
-from mlstore.errors import CorruptError, CorruptFile, MlstoreError, NotFoundError, UsageError
+from mlstore._progress import Progress, as_tick, expect, format_size
+from mlstore.errors import CorruptError, CorruptFile, MlstoreError, NotFoundError
 from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.index.codec import check_paths
@@ -18,34 +18,9 @@ from mlstore.verify.findings import Category, Finding, Report
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.owners import name_owners
 from mlstore.verify.resume import Saver
+from mlstore.verify.sampling import Sample
 
 _MOST_TAGS = 32
-
-
-class Sample(NamedTuple):
-    """Part *number* (from 1) of *parts*, by the first bytes of the id: all parts together are everything."""
-
-    number: int
-    parts: int
-
-    @classmethod
-    def parse(cls, text: str) -> Sample:
-        """Read ``n/t``; raises ``UsageError`` unless 1 <= n <= t <= 65536."""
-        number, _, parts = text.partition("/")
-        if text.isascii() and number.isdigit() and parts.isdigit() and len(text) <= 11:
-            found = cls(int(number), int(parts))
-            if 1 <= found.number <= found.parts <= 1 << 16:
-                return found
-        raise UsageError(
-            f"'{text}' is not a sample", hint="'2/5' is the second of five parts; at most 65536 of them"
-        )
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.parts}"
-
-    def holds(self, object_id: ObjectId) -> bool:
-        """Whether the object is in this part."""
-        return int(object_id[:8], 16) * self.parts >> 32 == self.number - 1
 
 
 @dataclass(slots=True)
@@ -118,6 +93,7 @@ class _Fsck:
         self._inspection = Inspection(repo)
         self._sizes = audit.sizes
         self._roots: set[ObjectId] = set()
+        self._left_out: dict[ObjectId, int] = {}
 
     def run(self, resume: bool) -> FsckReport:
         report, inspection = self._report, self._inspection
@@ -179,6 +155,11 @@ class _Fsck:
 
     def _say_what_was_skipped(self) -> None:
         audit, skipped = self._audit, self._report.skipped
+        if self._left_out:
+            size, many = format_size(sum(self._left_out.values())), len(self._left_out)
+            what = f"{many} blob{'s are' if many != 1 else ' is'} not here"
+            skipped["filtered"] = f"{what}, {size}: the store was cloned without ({self._repo.filter})"
+            self._report.checked["filtered"] = many
         if audit.done_before:
             skipped["resumed"] = f"{audit.done_before} entries were checked by the interrupted run"
             self._report.checked["resumed"] = audit.done_before
@@ -305,10 +286,13 @@ class _Fsck:
             if commit.stage is not None and commit.stage.environment is not None:
                 where = f"environment of stage {commit.stage.name}"
                 inspection.need_blob(commit.stage.environment, commit_id, where)
+                inspection.records.add(commit.stage.environment)
         sizes = self._sizes
         for object_id, stated in inspection.blobs.items():
             size = sizes.get(object_id)
-            if size is None:
+            if size is None and object_id not in inspection.damaged and inspection.may_be_absent(object_id):
+                self._left_out[object_id] = stated or 0
+            elif size is None:
                 missing = NotFoundError(f"object '{object_id}' is missing")
                 inspection.damage(object_id, missing, inspection.need_of(object_id), "blob")
             elif size != stated or inspection.other_sizes:
@@ -337,8 +321,11 @@ class _Fsck:
         ids = [ObjectId(text[at : at + 64]) for at in range(0, len(text), 64)]
         self._roots.update(ids)
         gone = set(ids) - self._sizes.keys() - damaged.keys()
-        for path, object_id in zip(index.table.paths, ids, strict=True) if gone else ():
-            if object_id in gone:
+        chosen, rows = self._repo.filter, zip(index.table.paths, ids, index.table.sizes, strict=True)
+        for path, object_id, size in rows if gone else ():
+            if object_id in gone and chosen is not None and chosen.leaves_out(size):
+                self._left_out[object_id] = size
+            elif object_id in gone:
                 self._report.findings.append(
                     Finding(
                         "missing-object",

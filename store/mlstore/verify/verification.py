@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlstore._progress import Progress
 from mlstore.errors import CorruptError, NotFoundError, RefNotFound, UsageError
@@ -15,15 +16,23 @@ from mlstore.hashing import ObjectId
 from mlstore.history import Chain, read_chain, resolve_commit
 from mlstore.lockfile import LOCK_NAME, Pin
 from mlstore.repository import STORE_NAME, Repository, read_snapshot
-from mlstore.verify.against import Side, compare_chains, files_outside
-from mlstore.verify.blocks import check_chain
+from mlstore.verify.against import compare_chains, files_outside
+from mlstore.verify.blocks import check_chain, stated_size, undecided_keys
 from mlstore.verify.content import check_blobs
+from mlstore.verify.coverage import skipped_keys
 from mlstore.verify.exposure import check_exposure
 from mlstore.verify.findings import Finding, Report, StageVerdict
 from mlstore.verify.inspection import Inspection
+from mlstore.verify.judging import Judge
 from mlstore.verify.owners import name_owners
+from mlstore.verify.pairs import Side
 from mlstore.verify.pins import check_pins, read_lock
-from mlstore.verify.worktree import check_worktree
+from mlstore.verify.rules import Golden, compare_rules, read_rules, unusable_rules
+from mlstore.verify.sampling import Selection
+from mlstore.verify.worktree import Reference, check_worktree
+
+if TYPE_CHECKING:
+    from mlstore.gate import Loading, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,10 @@ class _Options:
     pins: bool
     jobs: int | None
     progress: Progress | None
+    trust: Trust | None
+    allow_load: bool
+    dataless: bool = False
+    selection: Selection | None = None
 
 
 def verify(
@@ -44,19 +57,33 @@ def verify(
     history: bool = False,
     worktree: bool | None = None,
     pins: bool = True,
+    dataless: bool = False,
+    selection: Selection | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    trust: Trust | None = None,
+    allow_load: bool = False,
 ) -> Report:
     """Verify the pipeline at *rev* and give the report; nothing is changed.
 
     *against* is a revision to compare with, the folder of another repository (``DIR`` or ``DIR@REV``),
     or the name of a pin in ``mlstore.lock``. *history* hashes the blobs of all ancestors too. *worktree*
-    None checks the worktree when *rev* is what is checked out. *jobs* None uses all cores.
+    None checks the worktree when *rev* is what is checked out. *dataless* judges by commits, trees and the
+    files of the worktree, and reads no blob; *selection* reads a part of them. *jobs* None uses all cores.
+
+    What differs is judged by the rules of the gate that the golden commit holds (without *against*: *rev*
+    itself). Of these only ``predictions`` deserialises, and only golden's own bytes and those for which
+    *trust* vouches; *allow_load* vouches for what a stage was observed to write in this very repository.
 
     Raises ``RefNotFound`` and its like for a revision that names nothing, ``UsageError`` when the two
     repositories have different object formats; damage becomes findings.
     """
-    return _Verification(repo, rev, _Options(against, history, worktree, pins, jobs, progress)).run()
+    if dataless and selection is not None:
+        raise UsageError("without reading blobs there is nothing to take a sample of")
+    options = _Options(
+        against, history, worktree, pins, jobs, progress, trust, allow_load, dataless, selection
+    )
+    return _Verification(repo.without_blobs() if dataless else repo, rev, options).run()
 
 
 class _Verification:
@@ -68,6 +95,9 @@ class _Verification:
         self._inspection = Inspection(repo)
         self._chain: Chain | None = None
         self._stale: frozenset[str] = frozenset()
+        self._unseen: tuple[str, ...] = ()
+        self._golden = self._find_golden()
+        self._judge = Judge(read_rules(repo, self._commit, self._golden))
 
     def run(self) -> Report:
         report, options = self._report, self._options
@@ -77,8 +107,8 @@ class _Verification:
         self._check_lineage()
         self._check_worktree()
         self._check_pins()
-        if options.against is not None:
-            self._check_against(options.against)
+        if options.against is not None and self._golden is not None:
+            self._check_against(options.against, self._golden)
         elif self._chain is not None:
             report.stages = [
                 StageVerdict(
@@ -90,11 +120,22 @@ class _Verification:
                 )
                 for block in self._chain.blocks
             ]
+        self._say_what_was_skipped()
         name_owners(self._inspection)
         report.findings = [*self._inspection.findings, *report.findings]
+        report.findings += self._rules_findings()
+        report.policy = self._judge.policy.to_dict() | {"used": dict(sorted(self._judge.used.items()))}
         report.skipped["signatures"] = "this version does not check signatures"
         report.sort()
         return report
+
+    def _find_golden(self) -> Golden | None:
+        if self._options.against is None:
+            return None
+        found = find_golden(self._repo, self._options.against)
+        if self._options.dataless and isinstance(found, tuple) and found[0] is not self._repo:
+            return found[0].without_blobs(), found[1]
+        return found
 
     # the steps, in order
 
@@ -106,6 +147,7 @@ class _Verification:
     def _check_content(self) -> None:
         inspection, report = self._inspection, self._report
         chain = self._chain = self._read_chain()
+        self._judge.allow(self._loading())
         whole = {self._commit, *(block.id for block in chain.blocks if chain)} if chain else {self._commit}
         for commit_id, commit in inspection.commits.items():
             blobs = self._options.history or commit_id == self._commit
@@ -113,19 +155,54 @@ class _Verification:
         inspection.check_extent(self._commit)
         for block in chain.blocks if chain else ():
             for path, object_id in block.stage.outputs.items():
-                inspection.need_blob(object_id, block.id, path)
+                size = None if object_id in inspection.blobs else stated_size(self._repo, block, path)
+                inspection.need_blob(object_id, block.id, path, size=size)
         for commit_id, commit in inspection.commits.items():
             needed = commit.stage is not None and (self._options.history or commit_id in whole)
             if needed and commit.stage is not None and commit.stage.environment is not None:
                 inspection.need_blob(
                     commit.stage.environment, commit_id, f"environment of stage {commit.stage.name}"
                 )
-        blobs_checked, size = check_blobs(
-            self._repo, inspection, jobs=self._options.jobs, progress=self._options.progress
+                inspection.records.add(commit.stage.environment)
+        found = report.coverage = check_blobs(
+            self._repo,
+            inspection,
+            selection=self._options.selection,
+            dataless=self._options.dataless,
+            jobs=self._options.jobs,
+            progress=self._options.progress,
         )
-        report.checked |= {"trees": len(inspection.trees), "blobs": blobs_checked, "bytes": size}
+        looked_at = found.blobs - found.absent - found.left
+        report.checked |= {"trees": len(inspection.trees), "blobs": looked_at, "bytes": found.hashed_bytes}
         if not self._options.history:
             report.skipped["history"] = "blobs of earlier commits only; see --history"
+
+    def _say_what_was_skipped(self) -> None:
+        report, options = self._report, self._options
+        again = options.selection.options if options.selection is not None else ""
+        report.skipped |= report.coverage.skipped(
+            dataless=options.dataless, files="files" in report.checked, again=again
+        )
+        report.skipped |= skipped_keys(self._unseen)
+
+    def _loading(self) -> Loading | None:
+        """Give what ``predictions`` may load; nothing of it is looked at before such a rule judges."""
+        wanted = any(rule.equal == "predictions" for rule in self._judge.policy.gate.rules)
+        own = self._inspection.commits.get(self._commit)
+        side = self._golden_tree() or ((self._repo, own.tree) if own is not None else None)
+        if not wanted or side is None:
+            return None
+        from mlstore.gate import Loading, any_of, golden_files, made_here
+
+        trusted = [self._options.trust]
+        if self._options.allow_load and self._chain is not None:
+            trusted.append(made_here(self._repo, self._chain))
+        return Loading(self._repo.format, golden_files(*side), any_of(trusted))
+
+    def _rules_findings(self) -> list[Finding]:
+        if self._options.against is None:
+            return unusable_rules(self._judge.policy)
+        return compare_rules(self._repo, self._commit, self._golden, self._judge.policy)
 
     def _read_chain(self) -> Chain | None:
         try:
@@ -139,7 +216,7 @@ class _Verification:
         if self._chain is None or commit is None:
             return
         result = check_chain(self._repo, self._chain, commit.tree)
-        self._stale = result.stale
+        self._stale, self._unseen = result.stale, result.unseen
         self._report.findings += result.findings
         self._report.checked["stages"] = len(self._chain)
 
@@ -171,13 +248,20 @@ class _Verification:
             return
         report.checked["files"] = len(expected)
         report.findings += check_worktree(
-            self._repo,
-            self._commit,
-            expected,
-            self._chain,
+            Reference(self._repo, self._commit, expected, self._chain, self._golden_tree()),
+            self._judge,
             jobs=self._options.jobs,
             progress=self._options.progress,
         )
+
+    def _golden_tree(self) -> tuple[Repository, ObjectId] | None:
+        if not isinstance(self._golden, tuple):
+            return None
+        repo, commit = self._golden
+        try:
+            return repo, repo.objects.read_commit(commit).tree
+        except (CorruptError, NotFoundError):
+            return None  # said where the two chains are compared
 
     def _check_pins(self) -> None:
         lock = read_lock(self._repo) if self._options.pins else None
@@ -188,20 +272,21 @@ class _Verification:
         self._report.findings += check_pins(self._repo, lock)
         self._report.checked["pins"] = len(lock.pins)
 
-    def _check_against(self, text: str) -> None:
+    def _check_against(self, text: str, golden: Golden) -> None:
         report = self._report
-        golden = find_golden(self._repo, text)
         if isinstance(golden, Pin):
             self._compare_with_pin(golden)
+            report.findings += self._undecided(None)
             return
         try:
             golden_side = Side(golden[0], golden[1], read_chain(*golden))
             if self._chain is None:
                 raise CorruptError("the history is damaged")
             current = Side(self._repo, self._commit, self._chain)
-            result = compare_chains(golden_side, current, self._stale)
+            result = compare_chains(golden_side, current, self._judge, self._stale)
             report.stages = result.stages
             report.findings += result.findings
+            report.findings += self._undecided(golden_side)
             if golden_side.chain.blocks:
                 report.findings += files_outside(golden_side, current)
         except CorruptError as exc:
@@ -210,6 +295,12 @@ class _Verification:
                 report.findings.append(
                     Finding("corrupt-object", f"'{text}' cannot be read: {exc.message}", hint=exc.hint)
                 )
+
+    def _undecided(self, golden: Side | None) -> list[Finding]:
+        if not self._unseen:
+            return []
+        theirs = (golden.repo, golden.tree) if golden is not None else None
+        return undecided_keys(self._repo, self._commit, self._unseen, theirs)
 
     def _compare_with_pin(self, pin: Pin) -> None:
         """The golden commit is not in this store: its lineages in the lock still decide."""
@@ -251,7 +342,7 @@ def _resolve_tip(repo: Repository, rev: str) -> ObjectId:
     return resolve_commit(repo, rev)
 
 
-def find_golden(repo: Repository, text: str) -> tuple[Repository, ObjectId] | Pin:
+def find_golden(repo: Repository, text: str) -> Golden:
     """Give what *text* names as golden: a commit here, one in another repository, or a pin of the lock."""
     try:
         return repo, resolve_commit(repo, text)

@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 from mlstore._progress import Progress, expect
-from mlstore.compare import first_difference
-from mlstore.errors import MlstoreError
-from mlstore.hashing import ObjectId, read_chunks
+from mlstore.errors import MlstoreError, ObjectNotFound
+from mlstore.hashing import ObjectId
 from mlstore.history import Chain
 from mlstore.model import TreeEntry
-from mlstore.repository import Repository, Snapshot, compare_entries
+from mlstore.repository import Repository, Snapshot, compare_entries, find_entry
 from mlstore.verify.blocks import key_id
 from mlstore.verify.content import in_parallel
-from mlstore.verify.explain import explain_difference, explain_values
+from mlstore.verify.explain import explain_difference, explain_values, tell, unexplained
 from mlstore.verify.findings import Finding
-from mlstore.worktree import ContentCache, open_file, read_file
+from mlstore.verify.judging import Judge, where_in_worktree
+from mlstore.worktree import ContentCache, read_file
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the worktree has to be: a commit, its files, its chain, and the tree of golden if there is one.
+
+    Where a rule allows more than the same bytes, a file is held against golden's own, not against the
+    commit's: two steps within a tolerance may be one beyond it.
+    """
+
+    repo: Repository
+    commit: ObjectId
+    expected: Snapshot
+    chain: Chain | None
+    golden: tuple[Repository, ObjectId] | None = None
+
+    def standard(self, path: str, judge: Judge) -> tuple[Repository, TreeEntry]:
+        """Give the file that *path* is judged by."""
+        if self.golden is not None and not judge.by_bytes(path):
+            repo, tree = self.golden
+            entry = find_entry(repo.objects, tree, path)
+            if entry is not None and entry.kind != "tree":
+                return repo, entry
+        return self.repo, self.expected[path]
 
 
 def check_worktree(
-    repo: Repository,
-    commit: ObjectId,
-    expected: Snapshot,
-    chain: Chain | None,
-    *,
-    jobs: int | None = None,
-    progress: Progress | None = None,
+    reference: Reference, judge: Judge, *, jobs: int | None = None, progress: Progress | None = None
 ) -> list[Finding]:
-    """Hash the file of every entry of *expected* and give what differs.
+    """Hash the file of every entry of the reference and give what differs.
 
     A file that the pipeline reads only by keys is judged by those keys: another change in it is told
-    as ``info`` and fails nothing.
+    as ``info`` and fails nothing; so is a file that the rules of the gate call equivalent.
     """
-    cache = ContentCache(repo, trusted=True)
+    expected = reference.expected
+    cache = ContentCache(reference.repo, trusted=True)
 
     def look(path: str) -> tuple[str, TreeEntry | None]:
         return path, cache.entry(path)
@@ -45,18 +63,14 @@ def check_worktree(
         if progress is not None and actual is not None:
             progress(path, actual.size)
         if compare_entries(path, wanted, actual) is not None:
-            findings.append(_judge(repo, commit, path, wanted, actual, chain))
+            findings.append(_judge(reference, path, wanted, actual, judge))
     return findings
 
 
 def _judge(
-    repo: Repository,
-    commit: ObjectId,
-    path: str,
-    wanted: TreeEntry,
-    actual: TreeEntry | None,
-    chain: Chain | None,
+    reference: Reference, path: str, wanted: TreeEntry, actual: TreeEntry | None, judge: Judge
 ) -> Finding:
+    repo, commit, chain = reference.repo, reference.commit, reference.chain
     stage = _stage_of(chain, path)
     restore = f"restore it with 'mlstore checkout {commit[:10]} -- {path}'"
     if actual is None:
@@ -82,18 +96,44 @@ def _judge(
         )
     if (keys := _keys_that_count(chain, path)) and _keys_agree(repo, wanted, path, keys):
         return _harmless(repo, commit, wanted, actual, keys)
-    details = _explain(repo, wanted, actual)
+    return _modified(reference, wanted, actual, judge, stage, restore)
+
+
+def _modified(
+    reference: Reference, wanted: TreeEntry, actual: TreeEntry, judge: Judge, stage: str | None, restore: str
+) -> Finding:
+    path, repo = wanted.name, reference.repo
+    standard = reference.standard(path, judge)
+    found = judge.in_worktree(path, standard, repo, actual)
+    if found.passes and actual.kind == wanted.kind:
+        how = found.text if found.outcome == "equivalent" else "that of golden"
+        return Finding(
+            "equivalent",
+            f"'{path}' in the worktree is not what the commit holds, but {how}",
+            severity="info",
+            stage=stage,
+            commit=reference.commit,
+            path=path,
+            expected=wanted.id,
+            actual=actual.id,
+            comparison=found.comparison.to_dict() if found.comparison else None,
+            rule=found.rule,
+        )
+    told = tell(found, standard[1], actual, where_in_worktree(standard, repo, path))
+    untouched = stage is None or _is_output(reference.chain, path)
     return Finding(
         "modified",
         f"'{path}' in the worktree is not what the commit holds",
         stage=stage,
-        commit=commit,
+        commit=reference.commit,
         path=path,
         expected=wanted.id,
         actual=actual.id,
-        cause="; ".join(details) or None,
-        hint=restore if stage is None or _is_output(chain, path) else f"{restore}, or run the pipeline on it",
-        details=details,
+        cause=told.cause or None,
+        hint=restore if untouched else f"{restore}, or run the pipeline on it",
+        details=told.details,
+        comparison=told.to_dict(),
+        rule=found.rule,
     )
 
 
@@ -163,15 +203,9 @@ def _explain(repo: Repository, wanted: TreeEntry, actual: TreeEntry) -> tuple[st
             )
             if lines:
                 return lines
-        found = first_difference(repo.objects.stream(wanted.id), _worktree_chunks(repo, wanted.name))
+        found = where_in_worktree((repo, wanted), repo, wanted.name)()
+    except ObjectNotFound:
+        return unexplained(repo)
     except MlstoreError:
         return ()
     return explain_difference(found, wanted.size, actual.size)
-
-
-def _worktree_chunks(repo: Repository, path: str) -> Iterator[memoryview]:
-    fd = open_file(repo, path)
-    try:
-        yield from read_chunks(fd)
-    finally:
-        os.close(fd)

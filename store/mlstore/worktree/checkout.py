@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mlstore.durable import files_below
-from mlstore.errors import PathNotFound, WouldOverwrite
+from mlstore.errors import ObjectNotFound, PathNotFound, WouldOverwrite
 from mlstore.hashing import ObjectId
-from mlstore.index import Index, IndexEntry, StatData
+from mlstore.index import Index, IndexEntry
 from mlstore.model import Collisions, TreeEntry, parents_of
 from mlstore.model.patterns import has_magic, matches
 from mlstore.repository import Repository, Snapshot, diff_trees
 from mlstore.repository.snapshot import iter_files
 from mlstore.worktree.content import ContentCache
 from mlstore.worktree.ignore import ALWAYS_IGNORED
+from mlstore.worktree.newtrees import Written
 from mlstore.worktree.overlap import Occupied
 from mlstore.worktree.scan import Lookup
 from mlstore.worktree.status import is_below
-from mlstore.worktree.writer import WorktreeWriter, Written
+from mlstore.worktree.writer import WorktreeWriter
 
 _SHOWN = 10
 
@@ -217,7 +218,7 @@ def _force_plan(
 
 def _index_entry(path: str, entry: TreeEntry, written: Written) -> IndexEntry:
     digest = written.digest
-    return IndexEntry(path, entry.kind, entry.id, digest.size, digest.checksum, StatData.of(written.status))
+    return IndexEntry(path, entry.kind, entry.id, digest.size, digest.checksum, written.stat)
 
 
 def _index_kept(index: Index, path: str, entry: TreeEntry, cache: ContentCache) -> None:
@@ -329,7 +330,13 @@ def _update_index(
 def unread_entry(repo: Repository, entry: TreeEntry) -> IndexEntry:
     """Give an index entry for *entry* without stat data: the file will be looked at.
 
-    The fingerprint is taken from the stored blob, which is read (and verified) for it.
+    The fingerprint is taken from the stored blob, which is read (and verified) for it. Where a clone left
+    that out there is none: the file is then hashed as a whole to know it.
     """
-    digest = repo.objects.check(entry.id)
+    try:
+        digest = repo.objects.check(entry.id)
+    except ObjectNotFound:
+        if repo.filter is None or not repo.filter.leaves_out(entry.size):
+            raise
+        return IndexEntry(entry.name, entry.kind, entry.id, entry.size, bytes(16), None)
     return IndexEntry(entry.name, entry.kind, entry.id, digest.size, digest.checksum, None)

@@ -82,25 +82,25 @@ def _stage_files(
     result: AddResult,
     progress: Progress | None,
 ) -> list[HashedFile]:
-    cache = ContentCache(repo, index)
-    storer = Storer(repo, index, writer) if writer else None
-    staged = []
     expect(progress, len(selected.files), sum(found.st_size for found in selected.files.values()))
+    changed: list[tuple[str, os.stat_result]] = []
     for path in sorted(selected.files):
         found = selected.files[path]
-        known = index.get(path)
         if path in selected.always or not index.is_unchanged(path, found):
-            file = storer.store(path, found) if storer else None
-            if file is not None:
-                staged.append(file)
-            if known is None:
-                result.added.append(path)
-            else:
-                entry = file.as_tree_entry() if file else cache.entry(path)
-                if entry is None or (known.id, known.kind) != (entry.id, entry.kind):
-                    result.modified.append(path)
-        if progress is not None:
+            changed.append((path, found))
+        elif progress is not None:
             progress(path, found.st_size)
+    staged = Storer(repo, index, writer).store_all(changed, progress) if writer else []
+    cache = ContentCache(repo, index)
+    files: list[HashedFile | None] = [*staged] if writer else [None] * len(changed)
+    for (path, _), file in zip(changed, files, strict=True):
+        known = index.get(path)
+        if known is None:
+            result.added.append(path)
+        else:
+            entry = file.as_tree_entry() if file else cache.entry(path)
+            if entry is None or (known.id, known.kind) != (entry.id, entry.kind):
+                result.modified.append(path)
     return staged
 
 

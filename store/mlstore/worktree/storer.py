@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import stat
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from mlstore._progress import Progress
+from mlstore._twin import LOOK_UP_EVERY, beside, may_fork, stop_if_alone
 from mlstore.durable import storage_error
 from mlstore.errors import ConfigError, InvalidPath, NotFoundError
+from mlstore.hashing import Digest, ObjectId
 from mlstore.index import Index, StatData
 from mlstore.manifest import MANIFEST_NAME, StorageSpec, parse_manifest
 from mlstore.model import validate_path
@@ -24,6 +30,12 @@ from mlstore.worktree.content import (
 )
 from mlstore.worktree.scan import Lookup
 
+if TYPE_CHECKING:
+    from mlstore.objects.pack import PackBuilder
+
+FORK_FROM = 4000
+"""From this many files to store on, a second process takes half of them."""
+
 
 class Storer:
     """Puts files into the store within one transaction; the index is the caller's business.
@@ -37,6 +49,50 @@ class Storer:
         self._writer = writer
         self._lookup = Lookup(repo.root)
         self._base = f"{repo.root}{os.sep}"
+
+    def store_all(
+        self, files: Sequence[tuple[str, os.stat_result]], progress: Progress | None = None
+    ) -> list[HashedFile]:
+        """Store many files, given with what ``lstat`` said of them, in their order.
+
+        Where there are many small ones a second process takes half of them: each costs a few system calls and
+        a little Python, during which threads would wait for each other.
+        """
+        told = progress or (lambda _path, _size: None)
+        half = len(files) // 2 if len(files) >= FORK_FROM and self._writer.may_share and may_fork() else None
+        stored: list[HashedFile] = []
+
+        def here(some: Iterable[tuple[str, os.stat_result]]) -> None:
+            for path, seen in some:
+                stored.append(self.store(path, seen))
+                told(path, seen.st_size)
+
+        if half is None:
+            here(files)
+            return stored
+        share = self._writer.open_share()
+        answer = beside(lambda: self._fill(share, files[half:]), lambda: here(files[:half]))
+        if answer is None:  # what went wrong there goes wrong here again, and is said
+            self._writer.drop_share(share)
+            here(files[half:])
+            return stored
+        rows, report = marshal.loads(answer)
+        self._writer.take_share(share, report)
+        for (path, seen), row in zip(files[half:], rows, strict=True):
+            stored.append(_from_plain(path, row) if row else self.store(path, seen))
+            told(path, seen.st_size)
+        return stored
+
+    def _fill(self, share: PackBuilder, files: Sequence[tuple[str, os.stat_result]]) -> bytes:
+        """In a child: store small files that are what was seen; any other is left to the parent."""
+        self._writer.fill_share(share)
+        rows = []
+        for at, (path, seen) in enumerate(files):
+            if at % LOOK_UP_EVERY == 0:
+                stop_if_alone()
+            found = self._store_seen(path, seen) if seen.st_size <= SMALL else None
+            rows.append(_as_plain(found) if found else None)
+        return marshal.dumps((rows, self._writer.report_share()))
 
     def store(self, path: str, seen: os.stat_result | None = None) -> HashedFile:
         """Store the file at *path*; raises ``Refused`` when it changes meanwhile.
@@ -101,6 +157,16 @@ class Storer:
             return parse_manifest(read_file(self._repo, MANIFEST_NAME).decode("utf-8")).storage
         except (ConfigError, NotFoundError, InvalidPath, UnicodeDecodeError):
             return StorageSpec()
+
+
+def _as_plain(file: HashedFile) -> tuple[object, ...]:
+    return file.kind, tuple(file.digest), tuple(file.stat) if file.stat else None
+
+
+def _from_plain(path: str, row: tuple[Any, ...]) -> HashedFile:
+    kind, (object_id, size, checksum), known = row
+    digest = Digest(ObjectId(object_id), size, checksum)
+    return HashedFile(path, kind, digest, StatData(*known) if known else None)
 
 
 def store_file(repo: Repository, path: str, writer: ObjectWriter) -> HashedFile:

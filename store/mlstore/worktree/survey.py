@@ -8,14 +8,13 @@ time goes into system calls, and Python's lock would let threads make them only 
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import stat
-import sys
 from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlstore._twin import beside, may_fork
 from mlstore.durable import storage_error
 from mlstore.hashing import checksum_bytes, checksum_fd
 from mlstore.index.table import Table
@@ -85,7 +84,7 @@ def survey(root: str, index: Index, *, listing: bool) -> Found:
     table = index.table
     folders = list(folders_of(table.paths))
     surveyor = _Surveyor(root, table, index.written_ns, listing=listing)
-    if len(table.paths) < FORK_FROM or not _may_fork():
+    if len(table.paths) < FORK_FROM or not may_fork():
         surveyor.look(folders)
         return surveyor.found
     half = _middle(folders, len(table.paths) // 2)
@@ -286,23 +285,6 @@ def _pick(column: Sequence[int], rows: range | list[int]) -> Sequence[int]:
     return column[rows.start : rows.stop] if isinstance(rows, range) else [column[row] for row in rows]
 
 
-def _may_fork() -> bool:
-    """Whether this process may be doubled: on Linux, where it has more than one core and one thread only."""
-    if sys.platform != "linux":
-        return False
-    try:
-        return len(os.sched_getaffinity(0)) > 1 and len(os.listdir("/proc/self/task")) == 1
-    except OSError:
-        return False
-
-
-def _ended_well(child: int) -> bool:
-    try:
-        return os.waitpid(child, 0)[1] == 0
-    except ChildProcessError:  # the program that we are part of has told the system to forget its children
-        return False
-
-
 def _middle(folders: list[Folder], rows: int) -> int:
     """Give how many of *folders* have about so many *rows*."""
     for at, folder in enumerate(folders):
@@ -316,29 +298,12 @@ def _look_in_two(surveyor: _Surveyor, ours: list[Folder], others: list[Folder]) 
     """Look at *ours* here and at *others* in a child; what goes wrong there is done again, and said, here."""
     import marshal
 
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        # Nothing but looking: no exit handler, no buffer of the parent's, and never back into its code.
-        status = 1
-        try:
-            os.close(reader)
-            gc.disable()  # it would touch, and so copy, every page that is shared with the parent
-            surveyor.look(others)
-            with os.fdopen(writer, "wb") as pipe:
-                pipe.write(marshal.dumps(surveyor.found.as_tuple()))
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writer)
-    answer = b""
-    try:
-        with os.fdopen(reader, "rb") as pipe:
-            surveyor.look(ours)
-            answer = pipe.read()
-    finally:
-        done = _ended_well(child)
-    if done:
+    def theirs() -> bytes:
+        surveyor.look(others)
+        return marshal.dumps(surveyor.found.as_tuple())
+
+    answer = beside(theirs, lambda: surveyor.look(ours))
+    if answer is not None:
         surveyor.found.add(marshal.loads(answer))
     else:
         surveyor.look(others)

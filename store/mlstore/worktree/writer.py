@@ -8,31 +8,28 @@ before the worktree changes, and no link in the worktree is ever written through
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+import marshal
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 from mlstore._progress import Progress, expect
+from mlstore._twin import LOOK_UP_EVERY, beside, may_fork, stop_if_alone
 from mlstore.durable import Staging, storage_errors
 from mlstore.durable.behind import BEHIND_FROM, write_behind
-from mlstore.durable.files import create_file
 from mlstore.errors import CorruptObject
 from mlstore.hashing import Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
+from mlstore.index import StatData
 from mlstore.model import Collisions, TreeEntry, validate_path, validate_paths
 from mlstore.objects import SMALL
 from mlstore.repository import Repository
 from mlstore.worktree.folders import Folders
+from mlstore.worktree.newtrees import NewTrees, Written, as_plain, from_plain
 
-_DEEP = 1024
+FORK_FROM = 2000
+"""From this many files in new folders on, a second process writes half of them."""
 
-
-class Written(NamedTuple):
-    """A file that was put into the worktree: its digest, and its ``lstat`` right after."""
-
-    digest: Digest
-    status: os.stat_result
+_MANY = 1000  # from so many files on it pays to ask the file system where it puts them
 
 
 class WorktreeWriter:
@@ -47,7 +44,7 @@ class WorktreeWriter:
         self._files: dict[str, tuple[Path, Digest]] = {}
         self._removals: list[str] = []
         self._names = Collisions()
-        self._trees = _NewTrees(repo.root, self._staging)
+        self._trees = NewTrees(repo.root, self._staging)
 
     def __enter__(self) -> WorktreeWriter:
         return self
@@ -96,34 +93,88 @@ class WorktreeWriter:
     def stage_all(self, files: Mapping[str, TreeEntry], progress: Progress | None = None) -> None:
         """As ``stage`` for many: small blobs are read in the order in which the store has them."""
         validate_paths(files)
+        if len(files) >= _MANY:
+            self._trees.spread()
         expect(progress, len(files), sum(entry.size for entry in files.values()))
         told = progress or (lambda _path, _size: None)
-        small: dict[ObjectId, list[str]] = {}
+        small: list[str] = []
         for path, entry in files.items():
             if entry.size > SMALL:
                 self.stage(path, entry)
                 told(path, entry.size)
             else:
                 self._names.add(path)
-                small.setdefault(entry.id, []).append(path)
-        for object_id, data in self._repo.objects.fetch(list(small), SMALL):
-            digest = Digest(object_id, len(data), checksum_bytes(data))
-            for path in small.pop(object_id):
-                _require_size(files[path], len(data))
-                self._write_small(path, data, digest, _mode(files[path]))
-                told(path, len(data))
+                small.append(path)
+        theirs = self._share_of(small)
+        if not theirs:
+            self._stage_small(small, files, told)
+            return
+        there = set(theirs)
+        ours = [path for path in small if path not in there]
+        answer = beside(
+            lambda: self._stage_beside(theirs, files), lambda: self._stage_small(ours, files, told)
+        )
+        if answer is None:  # what went wrong there goes wrong here again, and is said
+            self._trees.clear(theirs)
+            self._stage_small(theirs, files, told)
+            return
+        for path, written in zip(theirs, marshal.loads(answer), strict=True):
+            self._trees.add(path, from_plain(written))
+            told(path, files[path].size)
+
+    def _share_of(self, paths: list[str]) -> list[str]:
+        """Give the files that a second process is to write: half of those that go into new folders, if many.
+
+        Making a file is a millisecond's tenth in the kernel, which does two at a time in different folders.
+        """
+        if len(paths) < FORK_FROM or not may_fork():
+            return []
+        with storage_errors(self._repo.root):
+            new = [path for path in sorted(paths) if self._trees.place(path.rpartition("/")[0]) is not None]
+        return new[len(new) // 2 :] if len(new) >= FORK_FROM else []
+
+    def _stage_beside(self, paths: list[str], files: Mapping[str, TreeEntry]) -> bytes:
+        """In a child: write small blobs where the parent has made folders for them.
+
+        Raises ``KeyError`` for one that is larger than its tree says: that is for the parent.
+        """
+        written: dict[str, Written] = {}
+        for path, data, digest in self._fetch(paths, files):
+            if len(written) % LOOK_UP_EVERY == 0:
+                stop_if_alone()
+            written[path] = self._trees.write(path, data, digest, _mode(files[path]))
+        return marshal.dumps(
+            [as_plain(written[path]) for path in paths]
+        )  # one that is too large is no child's
+
+    def _stage_small(
+        self, paths: list[str], files: Mapping[str, TreeEntry], told: Callable[[str, int], None]
+    ) -> None:
+        left = dict.fromkeys(paths)
+        for path, data, digest in self._fetch(paths, files):
+            self._write_small(path, data, digest, _mode(files[path]))
+            told(path, len(data))
+            del left[path]
         # What was not given is larger than its tree says.
-        for path in (path for paths in small.values() for path in paths):
+        for path in left:
             self._copy(path, files[path])
             told(path, files[path].size)
 
+    def _fetch(self, paths: list[str], files: Mapping[str, TreeEntry]) -> Iterator[tuple[str, bytes, Digest]]:
+        """Give the verified bytes of small files, in the order in which the store has them."""
+        wanted: dict[ObjectId, list[str]] = {}
+        for path in paths:
+            wanted.setdefault(files[path].id, []).append(path)
+        for object_id, data in self._repo.objects.fetch(list(wanted), SMALL):
+            digest = Digest(object_id, len(data), checksum_bytes(data))
+            for path in wanted[object_id]:
+                _require_size(files[path], len(data))
+                yield path, data, digest
+
     def _write_small(self, path: str, data: bytes, digest: Digest, mode: int) -> None:
-        folder, _, name = path.rpartition("/")
         with storage_errors(path):
-            tree = self._trees.place(folder)
-            if tree is not None:
-                staged = f"{tree.folder}{os.sep}{name}"
-                tree.files.append((path, staged, Written(digest, create_file(staged, data, mode))))
+            if self._trees.place(path.rpartition("/")[0]) is not None:
+                self._trees.add(path, self._trees.write(path, data, digest, mode))
                 return
             file = self._staging.new_file(mode)
             try:
@@ -164,7 +215,7 @@ class WorktreeWriter:
                 folders.remove(path)
             written = self._put_trees(folders)
             for path, (staged, digest) in sorted(self._files.items()):
-                written[path] = Written(digest, folders.put(staged, path))
+                written[path] = Written(digest, StatData.of(folders.put(staged, path)))
             return written
         finally:
             folders.close()
@@ -172,54 +223,15 @@ class WorktreeWriter:
     def _put_trees(self, folders: Folders) -> dict[str, Written]:
         """Give whole new folders their names; one that is there by now gets its files one by one."""
         written: dict[str, Written] = {}
+        self._trees.gather()
         for top, (root, files) in sorted(self._trees.tops.items()):
             whole = folders.put_folder(root, top)
             for path, staged, known in files:
-                written[path] = known if whole else Written(known.digest, folders.put(Path(staged), path))
+                if whole:
+                    written[path] = known
+                else:
+                    written[path] = Written(known.digest, StatData.of(folders.put(Path(staged), path)))
         return written
-
-
-class _Place(NamedTuple):
-    """A folder that is built aside, and the files of its new tree: path, staged file, what is written."""
-
-    folder: str
-    files: list[tuple[str, str, Written]]
-
-
-class _NewTrees:
-    """Folders that the worktree does not have are built aside, whole: one rename for all that is in them."""
-
-    def __init__(self, root: Path, staging: Staging) -> None:
-        self._root = root
-        self._staging = staging
-        self._places: dict[str, _Place | None] = {"": None}
-        self.tops: dict[str, tuple[Path, list[tuple[str, str, Written]]]] = {}
-
-    def place(self, folder: str) -> _Place | None:
-        """Give where the files of *folder* are to be written, None for a folder that is there already."""
-        if folder not in self._places:
-            # Where it would lie too deep below the staging folder its files take the ordinary way.
-            deep = len(folder) > _DEEP or folder.count("/") > _DEEP // 16
-            self._places[folder] = None if deep else self._make(folder)
-        return self._places[folder]
-
-    def _make(self, folder: str) -> _Place | None:
-        parent, _, name = folder.rpartition("/")
-        above = self.place(parent)
-        if above is not None:
-            below = f"{above.folder}{os.sep}{name}"
-            os.mkdir(below)
-            return _Place(below, above.files)
-        try:
-            os.lstat(self._root / folder)
-        except FileNotFoundError:
-            path = self._staging.new_folder()
-            place = _Place(str(path), [])
-            self.tops[folder] = path, place.files
-            return place
-        except NotADirectoryError:
-            pass
-        return None
 
 
 def write_text(repo: Repository, path: str, text: str) -> None:

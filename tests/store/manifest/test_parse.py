@@ -53,7 +53,7 @@ def test_a_stage_knows_its_files() -> None:
 
 def test_a_file_without_stages_is_fine() -> None:
     assert parse_manifest("").stages == {}
-    assert parse_manifest("[gate]\nrequire = 'x'\n").raw == {"gate": {"require": "x"}}
+    assert parse_manifest("[gate]\nequal = 'content'\n").raw == {"gate": {"equal": "content"}}
 
 
 def stage(*lines: str) -> str:

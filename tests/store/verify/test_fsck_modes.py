@@ -21,6 +21,7 @@ from tests.store.verify.building import EITHER, Pipeline
 from mlstore.errors import UsageError
 from mlstore.objects import audit as audit_module
 from mlstore.objects.audit import Audit
+from mlstore.objects.pack import Pack
 from mlstore.objects.workers import anywhere
 from mlstore.repository import Repository
 from mlstore.verify import Sample, fsck
@@ -29,6 +30,9 @@ from mlstore.verify.resume import STATE_NAME, decode_state, encode_state
 from mlstore.worktree import add_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlstore.objects.pack.span import Span, SpanResult
     from mlstore.verify import FsckReport
 
 
@@ -408,7 +412,7 @@ def test_a_joblib_backend_of_the_caller_is_used(
         return original(work, items, jobs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(audit_module, "anywhere", spy)
-    monkeypatch.setattr("mlstore.objects.pack.span._LARGE_ENTRY", 100)
+    monkeypatch.setattr("mlstore.objects.pack.span.SMALL_ENTRY", 100)
     monkeypatch.setattr("mlstore.objects.pack.span._MOST_ENTRIES", 4)
     victim = mixed.value("small-3")
     mixed.flip(victim)
@@ -438,3 +442,68 @@ def test_joblib_is_not_imported_for_it(mixed: Pipeline) -> None:
         "sys.exit('joblib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(mixed.root)], check=False).returncode == 0
+
+
+# in two processes
+
+
+@pytest.fixture
+def in_two(monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
+    """Check packs of small entries in two processes, however few there are; lists what children answered."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    answers: list[bytes | None] = []
+    real = audit_module.beside
+
+    def noted(theirs: Callable[[], bytes], ours: Callable[[], None]) -> bytes | None:
+        answers.append(real(theirs, ours))
+        return answers[-1]
+
+    monkeypatch.setattr(audit_module, "beside", noted)
+    monkeypatch.setattr(audit_module, "FORK_FROM", 1)
+    monkeypatch.setattr(audit_module, "may_fork", lambda: True)
+    monkeypatch.setattr(Pack, "is_of_small", True)
+    return answers
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+class TestInTwo:
+    def test_everything_is_looked_at_once(self, mixed: Pipeline, in_two: list[bytes | None]) -> None:
+        report, alone = fsck(mixed.repo), fsck(Repository.open(mixed.root), jobs=1)
+        assert report.ok
+        assert len(in_two) == 1
+        assert in_two[0]
+        assert report.checked == alone.checked
+        assert report.checked["bytes"] > 0
+
+    def test_every_damaged_entry_is_found_in_either_half(
+        self, mixed: Pipeline, in_two: list[bytes | None]
+    ) -> None:
+        for pack in stored.packs(mixed.repo.store):
+            for entry in stored.read_pack(pack.read_bytes())[::3]:
+                with mixed.spoilt():
+                    stored.Place(pack, entry.offset, len(entry.stored)).flip(-1)
+                    one, other = fsck(Repository.open(mixed.root)), fsck(Repository.open(mixed.root), jobs=1)
+                    assert one.category == "corrupt"
+                    assert found(one) == found(other)
+        assert all(in_two)
+
+    def test_what_the_child_could_not_do_is_done_here(
+        self, mixed: Pipeline, in_two: list[bytes | None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parent, real = os.getpid(), audit_module.check_span
+
+        def die_in_child(span: Span) -> SpanResult:
+            if os.getpid() != parent:
+                raise MemoryError
+            return real(span)
+
+        monkeypatch.setattr(audit_module, "check_span", die_in_child)
+        report = fsck(mixed.repo)
+        assert in_two == [None]
+        assert report.ok
+        assert report.checked == fsck(Repository.open(mixed.root), jobs=1).checked
+
+    def test_one_job_is_one_process(self, mixed: Pipeline, in_two: list[bytes | None]) -> None:
+        assert fsck(mixed.repo, jobs=1).ok
+        assert in_two == []

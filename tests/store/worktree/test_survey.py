@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +49,7 @@ def walked(request: pytest.FixtureRequest, work: Work, monkeypatch: pytest.Monke
         if not hasattr(os, "fork"):
             pytest.skip("no fork here")
         monkeypatch.setattr(MODULE, "FORK_FROM", 1)
-        monkeypatch.setattr(MODULE, "_may_fork", lambda: True)
+        monkeypatch.setattr(MODULE, "may_fork", lambda: True)
     elif request.param == "no folder descriptors":
         monkeypatch.setattr(MODULE, "_DIR_FD", False)
     return work
@@ -136,21 +135,6 @@ def test_what_a_child_could_not_do_is_done_here(walked: Work, monkeypatch: pytes
     for path in TREE:
         walked.write(path, "other")
     assert len(walked.status()["unstaged"]) == len(TREE)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only there are processes doubled")
-def test_a_process_with_threads_is_never_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
-    thread.start()
-    try:
-        assert not MODULE._may_fork()
-    finally:
-        done.set()
-        thread.join()
-    monkeypatch.setattr(os, "listdir", lambda _: ["1"])
-    assert MODULE._may_fork()
 
 
 def test_a_change_of_the_rules_shows_what_they_hid(work: Work) -> None:

@@ -3,16 +3,17 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.store.support import listing
 
 from mlstore.errors import CorruptObject, InvalidPath, ObjectNotFound, StorageError, WouldOverwrite
 from mlstore.hashing import ObjectId
+from mlstore.index import StatData
 from mlstore.model import TreeEntry
 from mlstore.objects import SMALL, ObjectDatabase
-from mlstore.worktree import WorktreeWriter, folders, write_text
+from mlstore.worktree import WorktreeWriter, folders, newtrees, write_text, writer
 
 if TYPE_CHECKING:
     from tests.store.support import Work
@@ -36,7 +37,7 @@ def test_a_staged_file_appears_only_when_all_is_applied(work: Work) -> None:
         assert listing(work.root) == {}
         written = files.apply()
     assert work.path("deep/er/a").read_bytes() == b"content"
-    assert written["deep/er/a"].status.st_ino == work.path("deep/er/a").stat().st_ino
+    assert written["deep/er/a"].stat.inode == work.path("deep/er/a").stat().st_ino
     assert written["deep/er/a"].digest.id == work.repo.format.hash_bytes(b"content")
     assert written["b"].digest.size == 5
     assert list(work.repo.scratch.iterdir()) == []
@@ -271,7 +272,7 @@ def test_a_new_folder_gets_its_name_by_one_rename(work: Work, monkeypatch: pytes
     for path in files:
         assert work.path(path).read_bytes() == path.encode()
         assert written[path].digest == work.repo.objects.check(files[path].id)
-        assert written[path].status[:10] == work.path(path).lstat()[:10]
+        assert written[path].stat == StatData.of(work.path(path).lstat())
     assert work.path("old/kept").read_text() == "mine"
     assert list(work.repo.scratch.iterdir()) == []
 
@@ -285,7 +286,7 @@ def test_a_folder_that_appears_meanwhile_gets_its_files_one_by_one(work: Work) -
         written = into.apply()
     assert work.path("new/theirs").read_text() == "theirs"
     assert {path: work.path(path).read_bytes() for path in files} == {path: path.encode() for path in files}
-    assert written["new/a/0"].status.st_ino == work.path("new/a/0").lstat().st_ino
+    assert written["new/a/0"].stat.inode == work.path("new/a/0").lstat().st_ino
 
 
 def test_a_link_that_appears_where_a_new_folder_is_to_be_is_not_followed(work: Work, tmp_path: Path) -> None:
@@ -357,7 +358,7 @@ def test_files_reach_a_folder_on_another_file_system(work: Work, monkeypatch: py
     }
     assert found["mount/run"][1] & 0o100
     assert not found["mount/new"][1] & 0o100
-    assert written["mount/new"].status.st_ino == work.path("mount/new").stat().st_ino
+    assert written["mount/new"].stat.inode == work.path("mount/new").stat().st_ino
     assert list(work.repo.scratch.iterdir()) == []
 
 
@@ -413,3 +414,115 @@ def test_a_tree_that_states_another_size_is_refused(work: Work, said: int) -> No
     liar = blob(work, b"12345")._replace(size=said)
     with WorktreeWriter(work.repo) as files, pytest.raises(CorruptObject, match="has 5 bytes"):
         files.stage_all({"a": liar})
+
+
+def test_many_files_are_spread_over_the_disk_and_their_folders_keep_no_mark_of_it(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked: list[tuple[Path, bool]] = []
+    real = newtrees.spread_below
+
+    def noted(folder: str | Path, *, on: bool = True) -> None:
+        marked.append((Path(folder), on))
+        real(folder, on=on)
+
+    monkeypatch.setattr(newtrees, "spread_below", noted)
+    monkeypatch.setattr(writer, "_MANY", 4)
+    one = blob(work)
+    few = {f"few/a/{n}": one for n in range(3)}
+    with WorktreeWriter(work.repo) as files:
+        files.stage_all(few)
+        files.apply()
+    assert marked == []
+    with WorktreeWriter(work.repo) as files:
+        files.stage_all({f"many/{folder}/{n}": one for folder in "abc" for n in range(3)})
+        files.apply()
+    scratch, *rest = marked
+    assert scratch == (work.repo.scratch, True)
+    assert [on for _, on in rest] == [True, False]
+    assert len({folder for folder, _ in rest}) == 1
+    assert len([path for path in work.path("many").rglob("*") if path.is_file()]) == 9
+
+
+# --- in two processes ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
+    """Share the work from the second file on; lists what children answered."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    found: list[bytes | None] = []
+    real = writer.beside
+
+    def noted(theirs: Any, ours: Any) -> bytes | None:
+        found.append(real(theirs, ours))
+        return found[-1]
+
+    monkeypatch.setattr(writer, "beside", noted)
+    monkeypatch.setattr(writer, "FORK_FROM", 2)
+    monkeypatch.setattr(writer, "may_fork", lambda: True)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+class TestInTwo:
+    def put(self, work: Work, files: dict[str, TreeEntry]) -> None:
+        with WorktreeWriter(work.repo) as into:
+            into.stage_all(files)
+            written = into.apply()
+        for path, entry in files.items():
+            assert work.path(path).read_bytes() == work.repo.objects.read(entry.id)
+            assert written[path].stat == StatData.of(work.path(path).lstat())
+            assert written[path].digest == work.repo.objects.check(entry.id)
+        assert list(work.repo.scratch.iterdir()) == []
+
+    def test_half_of_what_goes_into_new_folders_is_written_by_a_child(
+        self, work: Work, answers: list[bytes | None]
+    ) -> None:
+        work.write("old/kept", "mine")
+        files = blobs(work, *MANY, "old/1", "top")
+        files["new/z"] = files[MANY[0]]._replace(kind="executable")  # one blob, in both halves
+        self.put(work, files)
+        assert len(answers) == 1
+        assert answers[0]
+        assert work.path("new/z").stat().st_mode & 0o111
+
+    @pytest.mark.parametrize("how", ["dies", "has no room"])
+    def test_what_a_child_could_not_do_is_done_here(
+        self, work: Work, answers: list[bytes | None], monkeypatch: pytest.MonkeyPatch, how: str
+    ) -> None:
+        parent, real, made = os.getpid(), newtrees.create_file, []
+
+        def failing(path: str, data: bytes, mode: int) -> os.stat_result:
+            if os.getpid() != parent and len(made) == 3:
+                if how == "dies":
+                    os._exit(9)
+                raise OSError(errno.ENOSPC, "No space left on device")
+            made.append(path)
+            return real(path, data, mode)
+
+        monkeypatch.setattr(newtrees, "create_file", failing)
+        self.put(work, blobs(work, *MANY))
+        assert answers == [None]
+
+    @pytest.mark.parametrize("damage", ["corrupt", "missing", "size"])
+    def test_a_bad_blob_in_either_half_writes_nothing(
+        self, work: Work, answers: list[bytes | None], damage: str
+    ) -> None:
+        files = blobs(work, *MANY)
+        for path in (MANY[0], sorted(MANY)[-1]):
+            bad = dict(files)
+            if damage == "size":
+                bad[path] = blob(work, b"x" * (SMALL + 1))
+                bad[path] = bad[path]._replace(size=3)
+                self.put(work, {p: e for p, e in bad.items() if p != path} | {path: bad[path]})
+                continue
+            if damage == "corrupt":
+                work.damage(files[path].id, b"other")
+            else:
+                bad[path] = files[path]._replace(id=ObjectId("ab" * 32))
+            with pytest.raises((CorruptObject, ObjectNotFound)), WorktreeWriter(work.repo) as into:
+                into.stage_all(bad)
+            assert listing(work.root) == {}
+            assert list(work.repo.scratch.iterdir()) == []

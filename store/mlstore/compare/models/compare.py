@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from mlstore.compare.numbers import finite
 from mlstore.errors import CorruptArtifact
 
 NAME = "model"
+_ROLES = ("parameter", "fitted", "value", "version")
+_MOST_ONE_SIDED = 100
 
 
 @dataclass(slots=True)
@@ -29,18 +32,28 @@ class _Tally:
     arrays: int = 0
     values: int = 0
     versions: int = 0
+    forms: int = 0
     beyond: int = 0
+    apart: Counter[str] = field(default_factory=Counter)
     max_abs: float = 0.0
     unseen: list[str] = field(default_factory=list)
+    one_sided: list[dict[str, Any]] = field(default_factory=list)
+
+    def miss(self, role: str, count: int = 1, *, differing: int | None = None) -> None:
+        """Count values beyond the tolerance; for parameters all that differ are apart."""
+        self.beyond += count
+        self.apart[role] += count if differing is None or role != "parameter" else differing
 
 
 def compare(old: Artifact, new: Artifact, settings: Settings) -> Comparison:
     """Compare two model files without executing anything in them.
 
     Measures: ``parts_changed``, ``parameters_changed``, ``arrays_changed``, ``values_changed``,
-    ``versions_changed``, ``max_abs`` (over all fitted numbers), ``beyond_tolerance``, ``suspicious`` (of the
-    new one), ``old_versions``, ``new_versions``, ``old_globals`` and ``new_globals`` (those outside of the
-    allow-list).
+    ``versions_changed``, ``forms_changed`` (arrays of another shape or dtype), ``max_abs`` (over all fitted
+    numbers), ``beyond_tolerance``, ``apart`` (the same by role: ``fitted``, ``value``, ``version``, and
+    ``parameter``, to which no tolerance applies), ``one_sided_parameters`` (those that only one of the
+    two has, each with the class that it belongs to), ``suspicious`` (of the new one), ``old_versions``,
+    ``new_versions``, ``old_globals`` and ``new_globals`` (those outside of the allow-list).
     """
     half = Settings(settings.rows, settings.memory // 2, settings.unpacked, allow=settings.allow)
     before, after = inspect_model(old, half), inspect_model(new, half)
@@ -74,7 +87,10 @@ def _measures(tally: _Tally, before: Inspection, after: Inspection) -> dict[str,
         "values_changed": tally.values,
         "versions_changed": tally.versions,
         "max_abs": finite(tally.max_abs),
+        "forms_changed": tally.forms,
         "beyond_tolerance": tally.beyond,
+        "apart": {role: tally.apart[role] for role in _ROLES},
+        "one_sided_parameters": tally.one_sided,
         "suspicious": after.suspicious,
         "old_versions": before.versions(),
         "new_versions": after.versions(),
@@ -117,6 +133,7 @@ def _compare_leaves(before: tuple[Leaf, ...], after: tuple[Leaf, ...], tally: _T
             _compare_classes(key[0], one, other, replaced, tally)
         elif one is None or other is None:
             _tell_one_sided(key[0], one, other, tally)
+            _note_one_sided(key[0], one, other, old if other is None else new, tally)
         else:
             _compare_values(one, other, tally)
 
@@ -165,10 +182,28 @@ def _tell_one_sided(path: str, old: Leaf | None, new: Leaf | None, tally: _Tally
     if leaf is None:
         return
     _count(leaf.role, tally, array=isinstance(leaf.value, Array))
-    tally.beyond += 1
+    tally.miss(leaf.role)
     kind = "added" if old is None else "removed"
     one, other = (None if side is None else side.text() for side in (old, new))
     tally.details.add(kind, path, one, other)
+
+
+def _note_one_sided(
+    path: str, old: Leaf | None, new: Leaf | None, side: dict[tuple[str, bool], Leaf], tally: _Tally
+) -> None:
+    leaf = new if old is None else old
+    if leaf is None or leaf.role != "parameter" or len(tally.one_sided) >= _MOST_ONE_SIDED:
+        return
+    owner = side.get((path.rpartition(".")[0], True))
+    tally.one_sided.append(
+        {
+            "path": path,
+            "class": None if owner is None else str(owner.value),
+            "value": None if isinstance(leaf.value, Array) else leaf.value,
+            "array": isinstance(leaf.value, Array),
+            "side": "old" if new is None else "new",
+        }
+    )
 
 
 def _compare_values(old: Leaf, new: Leaf, tally: _Tally) -> None:
@@ -181,14 +216,14 @@ def _compare_values(old: Leaf, new: Leaf, tally: _Tally) -> None:
     _count(new.role, tally)
     note = ""
     if _is_number(one) and _is_number(other):
-        distance = abs(float(other) - float(one))  # type: ignore[arg-type]
+        distance = float(abs(other - one))  # type: ignore[operator]
         note = f"|d| = {distance:.3g}"
         if new.role != "parameter":
             tally.max_abs = max(tally.max_abs, distance)
         limit = tally.settings.atol + tally.settings.rtol * abs(float(one))  # type: ignore[arg-type]
-        tally.beyond += not distance <= limit
+        tally.miss(new.role, not distance <= limit, differing=distance != 0)
     else:
-        tally.beyond += 1
+        tally.miss(new.role)
     texts = (old.text(), new.text())
     if texts[0] == texts[1]:
         texts = (f"{type(one).__name__} {texts[0]}", f"{type(other).__name__} {texts[1]}")
@@ -208,12 +243,13 @@ def _compare_two_arrays(old: Leaf, one: Array, new: Leaf, other: Array, tally: _
     if same_form and spread is not None and not spread.differing:
         return  # the other order in memory, or another NaN
     _count(new.role, tally, array=True)
+    tally.forms += not same_form
     if spread is None:
-        tally.beyond += 1
+        tally.miss(new.role)
         if one.shape == other.shape:
             tally.unseen.append(f"how far '{new.path}' is from what it was: it is too large to be kept")
     else:
-        tally.beyond += spread.beyond
+        tally.miss(new.role, spread.beyond, differing=spread.differing)
         tally.max_abs = max(tally.max_abs, spread.max_abs)
     if same_form and spread is not None:
         tally.details.add("changed", f"{new.path} {new.text()}", note=spread.describe(other.shape))

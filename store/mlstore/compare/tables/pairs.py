@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,13 +61,16 @@ class Changes:
     def _measure(self, name: str, old: str, new: str) -> float | None:
         entry = self.by_column.setdefault(name, [0, 0.0])
         entry[0] += 1
-        before, after = Cell(old).number, Cell(new).number
-        if before is None or after is None:
+        before, after = Cell(old), Cell(new)
+        if before.number is None or after.number is None:
             self.beyond += 1
             return None
-        distance = abs(after - before)
+        distance = abs(after.number - before.number)
+        if before.kind == after.kind == "int":  # beyond 2**53 floats cannot tell them apart
+            distance = _to_float(abs(int(after.text) - int(before.text)))
         entry[1] = max(entry[1], distance)
-        self.beyond += not distance <= self.settings.atol + self.settings.rtol * abs(before)
+        limit = self.settings.atol + self.settings.rtol * abs(before.number)
+        self.beyond += not (distance <= limit and distance < math.inf)
         return distance
 
     def columns_to_dict(self) -> dict[str, Any]:
@@ -75,6 +79,13 @@ class Changes:
             name: {"cells": count, "max_abs": finite(distance)}
             for name, (count, distance) in self.by_column.items()
         }
+
+
+def _to_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _show(row: Row) -> str:

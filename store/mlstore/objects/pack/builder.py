@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
 
 from xxhash import xxh3_64_digest
 
@@ -17,6 +18,10 @@ from mlstore.objects.pack.codec import (
 )
 
 _BUFFER: Final = 1 << 20
+
+
+PackShare: TypeAlias = tuple[int, list[tuple[Any, ...]]]
+"""What one process tells another of a pack: bytes so far, and the fields of its entries; plain values."""
 
 
 class PackBuilder:
@@ -83,6 +88,28 @@ class PackBuilder:
         self._waiting += length
         if self._waiting >= _BUFFER:
             self._flush()
+
+    def hand_over(self) -> PackShare:
+        """Write what waits and give what is known of the pack, for the process that goes on with it."""
+        self._flush()
+        return self._size, [
+            (str(entry.id), *entry[1:5], int(entry.kind), entry.checksum) for entry in self._entries.values()
+        ]
+
+    def take_over(self, share: PackShare) -> None:
+        """Go on where another process stopped, which has written to the same open file."""
+        self._size, entries = share
+        self._waiting = 0
+        self._buffer.clear()
+        for object_id, offset, stored, size, compressed, kind, checksum in entries:
+            entry = PackEntry(
+                ObjectId(object_id), offset, stored, size, compressed, EntryKind(kind), checksum
+            )
+            self._entries[entry.id] = entry
+
+    def entries(self) -> Iterator[PackEntry]:
+        """Give the entries in the order of their bytes."""
+        yield from self._entries.values()
 
     def _flush(self) -> None:
         with storage_errors(self.file.path):

@@ -40,6 +40,7 @@ READ_FLAGS = (
 )
 # A named pipe under a pack's name must not make us wait for its writer.
 READ_FLAGS |= getattr(os, "O_NONBLOCK", 0)
+SMALL_ENTRY = 16 << 10  # bytes; hashing less is over before a thread has begun
 _WINDOW = 8192  # entries listed at a time
 _LARGEST_BUCKET = 1 << 15  # ids read at a time when one is looked for
 
@@ -91,6 +92,11 @@ class Pack:
 
     def __len__(self) -> int:
         return self._footer.count
+
+    @property
+    def is_of_small(self) -> bool:
+        """Whether its entries are so small, on average, that no thread is worth starting for one."""
+        return self.size < SMALL_ENTRY * len(self)
 
     def close(self) -> None:
         """Close the file; whoever reads on opens it again for each read. Not while others are reading."""

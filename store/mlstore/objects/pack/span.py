@@ -5,21 +5,22 @@ A span is a task that any worker can do, in another process too: it names the fi
 
 from __future__ import annotations
 
+import marshal
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Final
 
 import xxhash
 
 from mlstore.hashing import ObjectId, object_format
 from mlstore.objects.pack.codec import HEADER_SIZE, ID_SIZE, ROW, Decompressor, EntryKind
-from mlstore.objects.pack.pack import READ_FLAGS, Pack, PackIndex
+from mlstore.objects.pack.pack import READ_FLAGS, SMALL_ENTRY, Pack, PackIndex
 
 _SPAN: Final = 1 << 20  # bytes read at once; an entry is never cut
 _GAP: Final = 256 << 10  # bytes to leave unread are worth another read from here on
 _MOST_ENTRIES: Final = 4096
-_LARGE_ENTRY: Final = 16 << 10
 _RECIPE: Final = int(EntryKind.RECIPE)
 _METADATA: Final = b"mlstore "
 _MOST_METADATA: Final = 1 << 20
@@ -42,7 +43,10 @@ class Span:
     @property
     def pays_for_a_thread(self) -> bool:
         """Whether its entries are large enough: hashing a small one is over before a thread has begun."""
-        return self.size >= _LARGE_ENTRY * len(self.numbers)
+        return self.size >= SMALL_ENTRY * len(self.numbers)
+
+
+_FIELDS: Final = attrgetter(*(one.name for one in fields(Span)))
 
 
 @dataclass(slots=True)
@@ -60,11 +64,17 @@ class SpanResult:
     unread: str | None = None
 
 
-def spans(pack: Pack, index: PackIndex, skip: bytearray, *, quick: bool) -> Iterator[Span]:
-    """Cut *pack* into spans, leaving out the entries whose number *skip* marks."""
+def spans(
+    pack: Pack, index: PackIndex, skip: bytearray, *, quick: bool, part: int = 0, of: int = 1
+) -> Iterator[Span]:
+    """Cut *pack* into spans, leaving out the entries whose number *skip* marks.
+
+    *part* of *of* gives that share of the entries only, in the order of their bytes.
+    """
     numbers: list[int] = []
     start = end = HEADER_SIZE
-    for number in index.order:
+    count = len(index.order)
+    for number in index.order[part * count // of : (part + 1) * count // of]:
         if skip[number]:
             continue
         offset, stop = index.offsets[number], index.ends[number]
@@ -107,6 +117,22 @@ def check_span(span: Span) -> SpanResult:
     finally:
         os.close(fd)
     return result
+
+
+def dump_results(results: Iterable[SpanResult]) -> bytes:
+    """Give results as bytes, for the process that asked for them."""
+    plain = []
+    for result in results:
+        metadata = [(str(object_id), data) for object_id, data in result.metadata.items()]
+        plain.append((_FIELDS(result.span), list(result.flaws.items()), metadata, result.unread))
+    return marshal.dumps(plain)
+
+
+def load_results(data: bytes) -> Iterator[SpanResult]:
+    """Read what ``dump_results`` gave in a child of ours."""
+    for values, flaws, metadata, unread in marshal.loads(data):
+        found = {ObjectId(object_id): content for object_id, content in metadata}
+        yield SpanResult(Span(*values), dict(flaws), found, unread)
 
 
 def _check_entries(span: Span, fd: int, result: SpanResult) -> None:
