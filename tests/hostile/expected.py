@@ -50,6 +50,14 @@ MUST_REFUSE: dict[str, dict[str, set[int]]] = {
 BESIDES: dict[str, dict[str, set[int]]] = {
     # Only an ancestor lies: the commit itself can be checked out.
     "commit-whose-parent-is-a-tree": _all(WRITES, {0, 3}),
+    # Another first line makes a blob of a tree.
+    **dict.fromkeys(
+        ("form-other-version", "form-carriage-return", "header-line-without-end"), _all(("restore",), {2, 3})
+    ),
+    # The fan-out only helps to find an entry, whose bytes are hashed all the same; and a sound pattern is none
+    # to refuse, however long: it has to be matched in reasonable time.
+    **dict.fromkeys(("pack-fan-out-overflow", "pack-fan-out-backwards"), _all((*WRITES, *JUDGES), {0, 3, 4})),
+    "manifest-pattern-blow-up": _all(("run-dry", "run-dry-json"), {0}),
     # `restore` takes any tree.
     "commit-that-is-a-tree": _all((*WRITES, *READS, "show", "show-json", "log", "rev-list"), {0, 2, 3, 4}),
     "commit-that-is-a-blob": _all((*WRITES, *READS, "show", "show-json", "log", "rev-list"), {0, 2, 3, 4}),

@@ -179,6 +179,8 @@ def _index_or_empty(repo: Repository) -> Index:
     try:
         return repo.read_index()
     except CorruptFile:
+        if (repo.store / "index").is_dir():
+            raise  # no file can take its place
         return Index()
 
 

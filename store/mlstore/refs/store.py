@@ -184,8 +184,10 @@ class RefStore:
         return self._root / "logs" / (name if name == "HEAD" else validate_ref(name))
 
     def require_log(self, name: str) -> None:
-        """Raise ``CorruptFile`` when the log of *name* could not be written: before anything else changes."""
+        """Raise ``CorruptFile`` when *name* or its log could not be written: before anything else changes."""
         path = self._log_path(name)
+        if name != "HEAD":
+            durable.no_link_on_the_way(self._path(name).parent)
         durable.no_link_on_the_way(path.parent)
         with suppress(FileNotFoundError, NotADirectoryError):
             os.close(durable.open_regular(path))

@@ -233,9 +233,14 @@ class _Fsck:
                     self._inspection.walk_tree(target, target, blobs=True)
                 return set()
             try:
-                target = self._repo.objects.read_tag(target).target
+                tag = self._repo.objects.read_tag(target)
+                target = tag.target
                 if target not in self._repo.objects:
                     raise NotFoundError(f"tag '{name}' points to an object that is not there")
+                actual = self._repo.objects.kind(target)
+                if actual != tag.target_kind and target not in self._inspection.damaged:
+                    said = f"tag '{name}' says that it points to a {tag.target_kind}, which is a {actual}"
+                    self._file_finding(name, said, None)
             except CorruptError as exc:
                 self._report.findings.append(
                     Finding("corrupt-object", exc.message, path=name, expected=target, hint=exc.hint)

@@ -516,9 +516,7 @@ class TestInTwo:
             if damage == "size":
                 bad[path] = blob(work, b"x" * (SMALL + 1))
                 bad[path] = bad[path]._replace(size=3)
-                self.put(work, {p: e for p, e in bad.items() if p != path} | {path: bad[path]})
-                continue
-            if damage == "corrupt":
+            elif damage == "corrupt":
                 work.damage(files[path].id, b"other")
             else:
                 bad[path] = files[path]._replace(id=ObjectId("ab" * 32))
