@@ -54,8 +54,8 @@ BESIDES: dict[str, dict[str, set[int]]] = {
     **dict.fromkeys(
         ("form-other-version", "form-carriage-return", "header-line-without-end"), _all(("restore",), {2, 3})
     ),
-    # The fan-out only helps to find an entry, whose bytes are hashed all the same; and a sound pattern is none
-    # to refuse, however long: it has to be matched in reasonable time.
+    # The fan-out only helps to find an entry, whose bytes are hashed all the same; and a sound pattern is not
+    # to be refused, however long: it has to be matched in reasonable time.
     **dict.fromkeys(("pack-fan-out-overflow", "pack-fan-out-backwards"), _all((*WRITES, *JUDGES), {0, 3, 4})),
     "manifest-pattern-blow-up": _all(("run-dry", "run-dry-json"), {0}),
     # `restore` takes any tree.
