@@ -83,6 +83,9 @@ COMMANDS: dict[str, list[str]] = {
     "restore": ["restore", "--source", "evil", "."],
     "reset": ["reset", "--hard", "evil"],
     "rm": ["rm", "-f", "config.ini"],
+    "init": ["init"],
+    "hook": ["hook", "run", "pre-commit"],
+    "clone": ["clone", ".", "copy"],
 }
 # What may start a process: git is asked for the author's name.
 _ALLOWED = ("git", "ssh-keygen")

@@ -17,6 +17,8 @@ from tests.hostile.cases import CASES
 from tests.hostile.expected import BESIDES, MUST_REFUSE, WRITES
 from tests.support import environment
 
+from mlstore_cli.registry import COMMANDS as REGISTERED
+
 ROOT = Path(__file__).parents[2]
 MOST_MEMORY = 200 << 20
 DOCUMENTED = range(7)
@@ -26,8 +28,8 @@ FEW = ["log", "show", "diff", "ls-tree", "cat-file", "verify", "verify-against",
        "verify-json", "fsck-json", "checkout", "reset"]  # fmt: skip
 
 WAYS_IN = ["log", "show", "diff", "ls-tree", "cat-file", "du", "inspect", "run-dry", "verify", "verify-json",
-           "verify-against", "exec", "load", "fsck", "fsck-json", "status", "add", "gc", "checkout", "switch",
-           "restore", "reset"]  # fmt: skip
+           "verify-against", "exec", "load", "clone", "fsck", "fsck-json", "status", "add", "gc",
+           "checkout", "switch", "restore", "reset"]  # fmt: skip
 
 
 class Attacker:
@@ -132,9 +134,13 @@ def test_the_sound_repository_that_all_cases_start_from_is_taken_by_every_comman
     """The control: what refuses everything refuses nothing in particular."""
     answers = {answer["command"]: answer for answer in attacker.attack("control")}
     refused = {name: answer["err"] for name, answer in answers.items() if answer["status"] not in (0, 1)}
-    assert set(refused) == {"show-tag"}
+    assert set(refused) == {"show-tag"}, refused
     for name in (*WRITES, "fsck", "verify", "load", "run-dry"):
         assert answers[name]["status"] == 0, answers[name]["err"]
+
+
+def test_every_command_that_there_is_is_attacked() -> None:
+    assert {argv[0] for argv in COMMANDS.values() if argv} == set(REGISTERED)
 
 
 def test_every_kind_of_lie_has_its_cases() -> None:

@@ -61,7 +61,7 @@ def _each(session: Session, files: tuple[str, ...], digest: Callable[[BinaryIO],
     ids: list[ObjectId] = []
     for name in files:
         path = session.path(name)
-        if path.exists() and not path.is_file():
+        if path.exists() and not (path.is_file() or path.is_dir()):
             raise UsageError(f"'{name}' is not a file", hint="name a regular file, or use --stdin")
         with path.open("rb") as file:
             ids.append(digest(file))
