@@ -106,6 +106,27 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def _parse_reports(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Any:
+    if not values:
+        return ()
+    from mlstore_cli.reports import option_callback
+
+    return option_callback(ctx, param, values)
+
+
+def report_option(function: F) -> F:
+    """Add `--report`. The function receives `reports`, a tuple of what `mlstore_cli.reports` knows."""
+    return click.option(
+        "--report",
+        "reports",
+        metavar="KIND[=FILE]",
+        multiple=True,
+        callback=_parse_reports,
+        help="Write a report as well: junit, sarif, gitlab, markdown, html or json with =FILE ('-' is "
+        "stdout), or github for annotations and the step's summary. May be given several times.",
+    )(function)
+
+
 def null_option(function: F) -> F:
     """Add `-z`: records end in NUL and names stand as they are. The function receives `null`."""
     return click.option("-z", "null", is_flag=True, help="End records with NUL, names unescaped.")(function)

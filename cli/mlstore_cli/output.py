@@ -10,43 +10,13 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from mlstore._lazy import LazyPattern
+from mlstore import _visible
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterable, Mapping
 
-# Everything that moves the cursor, hides itself, reorders its neighbours or cannot be encoded:
-# C0, DEL and C1 controls; soft hyphen and fillers; zero-width and bidirectional marks; line separators;
-# the byte order mark, annotation marks and tag characters; lone surrogates (bytes that were no UTF-8).
-_UNSAFE: Final = LazyPattern(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
-_NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
-def _escape_match(match: re.Match[str]) -> str:
-    char = match.group()
-    if char in _NAMED:
-        return _NAMED[char]
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that Python could not decode: show the byte itself
-        return f"\\x{code - 0xDC00:02x}"
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
-
-
-def escape(text: str) -> str:
-    r"""Make a name or a one-line message safe to print: `"a\x1b[2J"` becomes the text `a\x1b[2J`.
-
-    >>> escape("plain name.csv")
-    'plain name.csv'
-    >>> escape("a\nb\u202e")
-    'a\\nb\\u202e'
-    """
-    return text if text.isascii() and text.isprintable() else _UNSAFE.sub(_escape_match, text)
+escape: Final = _visible.escape
+to_json: Final = _visible.to_json
 
 
 def escape_lines(text: str) -> list[str]:
@@ -144,25 +114,6 @@ def write_note(text: str) -> None:
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
         sys.stderr.write(text + "\n")
-
-
-def to_json(data: Mapping[str, Any]) -> str:
-    """Encode one JSON object as text that is valid UTF-8 and harmless on a terminal, whatever it holds."""
-    import json
-
-    # Every control character left in the text stands inside a string, but for the layout's own line feeds.
-    return _UNSAFE.sub(_json_escape_match, json.dumps(data, ensure_ascii=False, indent=2))
-
-
-def _json_escape_match(match: re.Match[str]) -> str:
-    char = match.group()
-    if char == "\n":
-        return char
-    code = ord(char)
-    if code <= 0xFFFF:
-        return f"\\u{code:04x}"
-    high, low = divmod(code - 0x10000, 0x400)
-    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
 
 
 def emit_json(schema: str, data: Mapping[str, Any]) -> None:

@@ -34,6 +34,7 @@ class LazyPattern:
         findall: Callable[[str], list[Any]]
         match: Callable[[str], re.Match[str] | None]
         search: Callable[[str], re.Match[str] | None]
+        split: Callable[[str], list[Any]]
         sub: Callable[[str | Callable[[re.Match[str]], str], str], str]
 
     def __init__(self, pattern: str, flags: int = 0) -> None:
@@ -45,5 +46,5 @@ class LazyPattern:
         compiled = re.compile(*self._source)
         # From now on found without coming here.
         self.match, self.search, self.sub = compiled.match, compiled.search, compiled.sub
-        self.findall = compiled.findall
+        self.findall, self.split = compiled.findall, compiled.split
         return getattr(compiled, name)

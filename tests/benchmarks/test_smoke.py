@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.benchmarks import growth, results, workloads
+from tests.benchmarks.aside import LARGE, Aside
 from tests.benchmarks.goals import GOALS
 from tests.benchmarks.install import freeze_mlstore
 from tests.benchmarks.measure import Command, Disk, disk, run
+from tests.benchmarks.missed import MISSED
 from tests.benchmarks.report import write_report
 from tests.benchmarks.results import ROOT, Unit
 from tests.benchmarks.rows import PLANS
@@ -103,6 +105,27 @@ def test_goals_name_rows_and_tools_that_exist() -> None:
     for goal in GOALS:
         assert goal.row in {row.key for row in PLANS[goal.workload].rows} | {""}, goal
         assert set(goal.over) <= names, goal
+
+
+def test_every_reason_is_about_a_row_with_a_goal() -> None:
+    assert set(MISSED) <= {(goal.workload, goal.row) for goal in GOALS}
+
+
+def test_what_is_done_with_is_moved_aside_and_removed_at_the_end(tmp_path: Path) -> None:
+    aside = Aside(tmp_path / "removed")
+    for name in ("one", "two"):
+        tree = tmp_path / name
+        (tree / "locked").mkdir(parents=True)
+        (tree / "locked" / "small").write_bytes(b"x")
+        (tree / "locked" / "large").write_bytes(bytes(LARGE))
+        (tree / "locked").chmod(0o555)
+        aside.take(tree)
+        assert not tree.exists()
+    aside.take(tmp_path / "nothing")
+    assert len(list(aside.folder.rglob("small"))) == 2
+    assert list(aside.folder.rglob("large")) == []
+    aside.empty()
+    assert not aside.folder.exists()
 
 
 def test_growth_can_be_bounded() -> None:

@@ -48,7 +48,7 @@ def test_the_json_has_exactly_these_fields(line: Cli) -> None:
     assert data["lineage"] == train["lineage"]
     assert set(train) == {
         "stage", "height", "commit", "lineage", "record", "inputs", "outputs",
-        "command", "upstream", "parameters", "duration_ms", "time",
+        "command", "upstream", "parameters", "duration_ms", "time", "notes",
     }  # fmt: skip
     assert (train["stage"], train["height"], train["record"]) == ("train", 1, "observed")
     assert train["command"] == ["sh", "train.sh"]

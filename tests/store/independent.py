@@ -67,6 +67,17 @@ class Reader:
             else:
                 yield prefix + entry["name"], entry["kind"], data
 
+    def note(self, path: str, data: bytes) -> dict[str, Any]:
+        """A note and the commit that its place names, which it must be about."""
+        folder, rest, name = path.split("/")
+        assert self.hash(data) == name
+        line, _, body = data.partition(b"\n")
+        assert line == b"mlstore note 1"
+        value: dict[str, Any] = json.loads(body)
+        assert canonical(value) == body
+        assert value["commit"] == folder + rest
+        return value
+
     def ref(self, name: str) -> str | None:
         path = self.store / name
         if not path.exists():

@@ -22,7 +22,16 @@ from mlstore.hashing import object_format
 from mlstore.index import StatData, decode_index, encode_index
 from mlstore.index.codec import _HEADER
 from mlstore.lockfile import parse_lock
-from mlstore.model import decode_commit, decode_tag, decode_tree, encode_commit, encode_tag, encode_tree
+from mlstore.model import (
+    decode_commit,
+    decode_note,
+    decode_tag,
+    decode_tree,
+    encode_commit,
+    encode_note,
+    encode_tag,
+    encode_tree,
+)
 from mlstore.refs.reflog import append_entry, read_entries
 
 if TYPE_CHECKING:
@@ -60,6 +69,7 @@ CODECS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "genesis": (decode_commit, encode_commit),
     "commit": (decode_commit, encode_commit),
     "tag": (decode_tag, encode_tag),
+    "note": (decode_note, encode_note),
 }
 
 
@@ -104,6 +114,16 @@ def test_the_examples_name_each_other_by_their_hashes() -> None:
     assert genesis["stage"]["inputs"] == {"config.ini#data": id_of("section")}
     for name in ("folder", "tree", "genesis", "commit"):
         assert f"`{id_of(name)[:16]}...`" in TEXT
+
+
+def test_every_key_of_a_note_is_explained() -> None:
+    value = json.loads(example("note").partition(b"\n")[2])
+    section = TEXT[TEXT.index("### Note") : TEXT.index("## Refs")]
+    keys = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
+    assert {*value, *value["data"]} <= keys
+    assert keys - {*value, *value["data"]} == {"cause", "failure"}
+    assert f"`{id_of('note')[:16]}...`" in section
+    assert value["commit"] == id_of("commit")
 
 
 def test_every_key_of_a_commit_is_explained() -> None:

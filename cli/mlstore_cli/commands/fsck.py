@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import define, json_option
+from mlstore_cli.options import define, json_option, report_option
+
+if TYPE_CHECKING:
+    from mlstore_cli.reports import Wanted
 
 
 @define("fsck")
@@ -18,6 +23,7 @@ from mlstore_cli.options import define, json_option
 @click.option("--sample", metavar="N/T", help="Read only part N of T parts; all T together read everything.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted fsck stopped.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
+@report_option
 @json_option
 @pass_session
 def command(
@@ -27,6 +33,7 @@ def command(
     sample: str | None,
     resume: bool,
     jobs: int | None,
+    reports: tuple[Wanted, ...],
     as_json: bool,
 ) -> int:
     """Check every object of the store.
@@ -40,7 +47,7 @@ def command(
     (xxh3), and says so: it recognises accidents, not forgery. --sample reads a part of the objects; refs,
     commits and trees are always checked.
 
-    Exit status: 0 fine, 3 something is corrupt, 4 something is missing.
+    Exit status: 0 fine, 3 something is corrupt, 4 something is missing, 6 a report could not be written.
     """
     from mlstore.verify import Sample, fsck
     from mlstore_cli.views.verify import format_fsck
@@ -54,8 +61,17 @@ def command(
             sample=None if sample is None else Sample.parse(sample),
             resume=resume,
         )
-    if as_json:
-        output.emit_json("fsck/1", report.to_dict())
-    elif not (session.quiet and report.ok):
-        output.write_lines(format_fsck(report, session.style, unreachable=unreachable))
+
+    def show() -> None:
+        if as_json:
+            output.emit_json("fsck/1", report.to_dict())
+        elif not (session.quiet and report.ok):
+            output.write_lines(format_fsck(report, session.style, unreachable=unreachable))
+
+    if reports:
+        from mlstore_cli.reports import deliver
+
+        deliver(session, reports, report, show)
+    else:
+        show()
     return errors.status_of_category(report.category)

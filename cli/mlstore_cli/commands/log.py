@@ -10,6 +10,7 @@ import click
 from mlstore_cli import output, patch
 from mlstore_cli.arguments import range_of, split_revisions
 from mlstore_cli.context import Session, pass_session
+from mlstore_cli.notes import Notes
 from mlstore_cli.options import complete_revisions, define, json_option
 from mlstore_cli.patch import Contents, Detail, detail_options
 
@@ -59,6 +60,7 @@ def command(
     """
     from mlstore.history import walk
     from mlstore_cli.views.commits import commit_to_json
+    from mlstore_cli.views.notes import note_to_json
 
     if reverse and as_graph:
         raise click.UsageError("--graph and --reverse exclude each other", click.get_current_context())
@@ -73,7 +75,12 @@ def command(
     named = decorate if decorate is not None else (session.is_terminal or as_json)
     names = patch.names_of(session) if named else {}
     if as_json:
-        rows = [commit_to_json(commit_id, commit, names.get(commit_id, ())) for commit_id, commit in commits]
+        notes = Notes(session)
+        rows = [
+            commit_to_json(commit_id, commit, names.get(commit_id, ()))
+            | {"notes": [note_to_json(note) for note in notes.of(commit_id)]}
+            for commit_id, commit in commits
+        ]
         output.emit_json("log/1", {"commits": rows})
         return
     printer = _Printer(session, names, oneline, detail, paths)
@@ -125,6 +132,7 @@ class _Printer:
         self._detail = detail or Detail.NONE
         self._paths = paths
         self._style = session.style
+        self._notes = Notes(session)
 
     def write(self, commits: Iterable[tuple[ObjectId, Commit]]) -> None:
         """Write one commit after the other."""
@@ -151,11 +159,13 @@ class _Printer:
 
     def _lines(self, commit_id: ObjectId, commit: Commit) -> list[str]:
         from mlstore_cli.views.commits import format_commit, format_oneline
+        from mlstore_cli.views.notes import format_notes
 
         names = self._names.get(commit_id, ())
         if self._oneline:
             return [format_oneline(commit_id, commit, names, self._style)]
-        return format_commit(commit_id, commit, names, self._style)
+        notes = format_notes(self._notes.of(commit_id))
+        return [*format_commit(commit_id, commit, names, self._style), *notes]
 
     def _changes(self, commit: Commit) -> Iterator[bytes]:
         if self._detail is Detail.NONE or len(commit.parents) > 1:

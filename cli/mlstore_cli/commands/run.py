@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from contextlib import contextmanager
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,18 +12,27 @@ import click
 from mlstore_cli import errors, output
 from mlstore_cli.context import Session, pass_session
 from mlstore_cli.live import Live
-from mlstore_cli.options import define, json_option
+from mlstore_cli.options import Command, define, json_option
+from mlstore_cli.signals import ending_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
     from mlstore.errors import MlstoreError
     from mlstore.manifest import StageSpec
     from mlstore.pipeline import Listener, RunReport, StageOutcome
+    from mlstore.pipeline.observation import How, Observing
 
 
-@define("run")
+class _RunCommand(Command):
+    """`--observe` alone means `--observe=audit`; a word after it is a stage."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give the option its value, then parse as every command does."""
+        end = args.index("--") if "--" in args else len(args)
+        spelt = ["--observe=audit" if arg == "--observe" else arg for arg in args[:end]]
+        return super().parse_args(ctx, spelt + args[end:])
+
+
+@define("run", cls=_RunCommand)
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would run, and why.")
 @click.option("-f", "--force", is_flag=True, help="Run what is named (or everything) though nothing changed.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with what does not need it.")
@@ -36,6 +44,14 @@ if TYPE_CHECKING:
     metavar="N",
     help="So many independent stages at once.",
 )
+@click.option(
+    "--observe",
+    type=click.Choice(["audit", "strace"]),
+    metavar="[=strace]",
+    help="Watch which files each stage opens and say what it does not declare: its Python processes, or with"
+    " --observe=strace all of them.",
+)
+@click.option("--strict", is_flag=True, help="With --observe: record no stage that breaks its declaration.")
 @json_option
 @click.argument("stages", nargs=-1, metavar="[STAGE]...")
 @pass_session
@@ -45,6 +61,8 @@ def command(
     force: bool,
     keep_going: bool,
     jobs: int,
+    observe: How | None,
+    strict: bool,
     as_json: bool,
     stages: tuple[str, ...],
 ) -> int:
@@ -57,6 +75,8 @@ def command(
     from mlstore.pipeline import plan
     from mlstore_cli.views import pipeline as view
 
+    if strict and observe is None:
+        raise click.UsageError("--strict needs --observe", click.get_current_context())
     if dry_run:
         states = plan(session.repo, stages, force=force)
         if as_json:
@@ -64,11 +84,27 @@ def command(
         else:
             output.write_lines(view.format_plan(states, session.style))
         return errors.OK
-    return _run(session, stages, force=force, keep_going=keep_going, jobs=jobs, as_json=as_json)
+    observing = _observing(observe, strict=strict)
+    return _run(session, stages, observing, force=force, keep_going=keep_going, jobs=jobs, as_json=as_json)
+
+
+def _observing(how: How | None, *, strict: bool) -> Observing | None:
+    if how is None:
+        return None
+    from mlstore.pipeline.observation import Observing
+
+    return Observing(how, Path(tempfile.gettempdir()), strict)
 
 
 def _run(
-    session: Session, stages: tuple[str, ...], *, force: bool, keep_going: bool, jobs: int, as_json: bool
+    session: Session,
+    stages: tuple[str, ...],
+    observing: Observing | None,
+    *,
+    force: bool,
+    keep_going: bool,
+    jobs: int,
+    as_json: bool,
 ) -> int:
     from mlstore.pipeline import Request, read_declared, run
     from mlstore_cli.views import pipeline as view
@@ -86,8 +122,9 @@ def _run(
         keep_going=keep_going,
         jobs=jobs,
         listener=screen.listener(),
+        observing=observing,
     )
-    with _ending_on_signals():
+    with ending_on_signals():
         report = run(session.repo, request)
     if as_json:
         output.emit_json("run/1", view.report_to_json(report))
@@ -131,6 +168,8 @@ class _Screen:
             self._live.say(view.format_outcome(outcome, self._width, self._session.style))
         for text in outcome.warnings:
             self._warned(text)
+        for text in outcome.seen.remarks() if outcome.seen is not None else ():
+            self._session.note(f"note: {output.escape(text)}")
 
     def _warned(self, text: str) -> None:
         style = self._session.error_style
@@ -152,23 +191,3 @@ class _Screen:
                 output.write_note(line)
         if error.hint:
             self._session.hint(error.hint)
-
-
-@contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: with no command left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    wanted = (signal.SIGTERM, signal.SIGHUP)
-    # What is ignored stays ignored: nohup means it.
-    before = {n: signal.signal(n, end) for n in wanted if signal.getsignal(n) is not signal.SIG_IGN}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

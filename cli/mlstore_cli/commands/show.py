@@ -8,6 +8,7 @@ import click
 
 from mlstore_cli import output, patch
 from mlstore_cli.context import Session, pass_session
+from mlstore_cli.notes import Notes
 from mlstore_cli.options import complete_revisions, define, json_option
 from mlstore_cli.patch import Contents, Detail, detail_options
 
@@ -68,12 +69,14 @@ def _show(session: Session, found: Resolved, detail: Detail) -> None:
 
 def _show_commit(session: Session, commit_id: ObjectId, detail: Detail) -> None:
     from mlstore_cli.views import commits
+    from mlstore_cli.views.notes import format_notes
 
     commit = session.repo.objects.read_commit(commit_id)
     names = patch.names_of(session).get(commit_id, ()) if session.is_terminal else ()
     output.write_lines(commits.format_commit(commit_id, commit, names, session.style))
     if commit.stage is not None:
         output.write_lines(["", *commits.format_stage(commit.stage)])
+    output.write_lines(format_notes(Notes(session).of(commit_id)))
     if detail is not Detail.NONE:
         changes = patch.changes_of(session, commit)
         if changes:
@@ -83,6 +86,7 @@ def _show_commit(session: Session, commit_id: ObjectId, detail: Detail) -> None:
 
 def _to_json(session: Session, found: Resolved, detail: Detail) -> dict[str, Any]:
     from mlstore_cli.views import commits, trees
+    from mlstore_cli.views.notes import note_to_json
 
     objects = session.repo.objects
     row: dict[str, Any] = {"id": found.id, "kind": found.kind, "path": found.path}
@@ -90,6 +94,7 @@ def _to_json(session: Session, found: Resolved, detail: Detail) -> dict[str, Any
         case "commit":
             commit = objects.read_commit(found.id)
             row |= commits.commit_to_json(found.id, commit, patch.names_of(session).get(found.id, ()))
+            row["notes"] = [note_to_json(note) for note in Notes(session).of(found.id)]
             if detail is not Detail.NONE:
                 changes = patch.changes_of(session, commit)
                 row["changes"] = patch.to_json(Contents(session), changes, detail)

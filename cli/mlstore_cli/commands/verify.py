@@ -9,7 +9,10 @@ import click
 from mlstore_cli import errors, output
 from mlstore_cli.collector import no_collector
 from mlstore_cli.context import Session, pass_session
-from mlstore_cli.options import allow_load_option, complete_revisions, define, json_option
+from mlstore_cli.options import allow_load_option, complete_revisions, define, json_option, report_option
+
+if TYPE_CHECKING:
+    from mlstore_cli.reports import Wanted
 
 if TYPE_CHECKING:
     from mlstore.verify import Selection
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Use N threads (default: all cores).")
 @allow_load_option
 @click.option("-v", "--verbose", is_flag=True, help="Say all that was not checked, and the rules in force.")
+@report_option
 @json_option
 @click.argument("revision", default="HEAD", metavar="[REV]", shell_complete=complete_revisions)
 @pass_session
@@ -55,6 +59,7 @@ def command(
     jobs: int | None,
     allow_load: bool,
     verbose: bool,
+    reports: tuple[Wanted, ...],
     as_json: bool,
     revision: str,
 ) -> int:
@@ -71,7 +76,8 @@ def command(
     What differs is judged by the rules in [gate] of golden's own mlstore.toml; without any, only the same
     bytes count.
 
-    Exit status: 0 verified or equivalent, 1 it differs, 3 something is corrupt, 4 something is missing.
+    Exit status: 0 verified or equivalent, 1 it differs, 3 something is corrupt, 4 something is missing,
+    6 a report could not be written.
     """
     from mlstore.verify import verify
     from mlstore_cli.views.verify import format_report
@@ -91,10 +97,19 @@ def command(
             allow_load=allow_load,
         )
     report.against = against
-    if as_json:
-        output.emit_json("verify/1", report.to_dict())
-    elif not (session.quiet and report.ok):
-        output.write_lines(format_report(report, session.style, verbose=verbose))
+
+    def show() -> None:
+        if as_json:
+            output.emit_json("verify/1", report.to_dict())
+        elif not (session.quiet and report.ok):
+            output.write_lines(format_report(report, session.style, verbose=verbose))
+
+    if reports:
+        from mlstore_cli.reports import deliver
+
+        deliver(session, reports, report, show, against=golden)
+    else:
+        show()
     return errors.status_of_category(report.category)
 
 

@@ -91,7 +91,7 @@ def format_usage(
         versions = sum(row.versions for row in hidden)
         lines.append(f"{stored:>10}  {size:>10}  {versions:>8,}  {len(hidden):,} more (--all shows them)")
     for stored_bytes, label in (
-        (usage.history, "commits, trees, tags and environments"),
+        (usage.history, "commits, trees, tags, notes, environments"),
         (usage.other, "in no branch or tag: staged, in a reflog, or garbage"),
         (usage.overhead, "indexes of packs"),
         (usage.trash, "trash"),

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlstore_cli.output import Style, escape, quote
 from mlstore_cli.views.commits import short
+from mlstore_cli.views.notes import note_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from mlstore.hashing import ObjectId
     from mlstore.history import Block
+    from mlstore.model import Note
     from mlstore.pipeline import ChainView, Origin, RunReport, StageOrigin, StageOutcome, StageState
 
 WIDTH: Final = 80
@@ -112,6 +115,7 @@ def _outcome_to_json(outcome: StageOutcome) -> dict[str, Any]:
         "commit": outcome.commit,
         "lineage": outcome.lineage,
         "duration_ms": outcome.duration_ms,
+        "observed": None if outcome.seen is None else outcome.seen.to_dict(),
         "error": error,
         "warnings": list(outcome.warnings),
     }
@@ -120,8 +124,10 @@ def _outcome_to_json(outcome: StageOutcome) -> dict[str, Any]:
 # --- chain ---
 
 
-def format_chain(view: ChainView, style: Style) -> list[str]:
-    """Return the table of the chain, and what the worktree has against it."""
+def format_chain(
+    view: ChainView, style: Style, notes: Mapping[ObjectId, Sequence[Note]] | None = None
+) -> list[str]:
+    """Return the table of the chain, what the worktree has against it, and the newest note on each block."""
     rows = [_chain_row(view, block) for block in view.blocks]
     keep = [at for at, name in enumerate(_CHAIN_COLUMNS) if name != "state" or view.states is not None]
     table = [[row[at] for at in keep] for row in (_CHAIN_COLUMNS, *rows)]
@@ -132,7 +138,15 @@ def format_chain(view: ChainView, style: Style) -> list[str]:
     for block, head in zip(view.blocks, heads[1:], strict=True):
         names = [quote(path) for path in block.stage.outputs]
         lines.append(f"{_paint_row(view, block, head, style)}  {_fit(names, room)}")
-    return [*lines, *_remarks(view, style)]
+    return [*lines, *_remarks(view, style), *_noted(view, notes or {}, style)]
+
+
+def _noted(view: ChainView, notes: Mapping[ObjectId, Sequence[Note]], style: Style) -> Iterator[str]:
+    newest = {block.name: notes[block.id][-1] for block in view.blocks if notes.get(block.id)}
+    if newest:
+        yield ""
+    for name, note in newest.items():
+        yield from _entry(name, note.text, max(map(len, newest)), style.bold)
 
 
 def _chain_row(view: ChainView, block: Block) -> tuple[str, ...]:
@@ -182,12 +196,16 @@ def _remarks(view: ChainView, style: Style) -> Iterator[str]:
         yield from _entry(name, "never ran", width, style.yellow)
 
 
-def chain_to_json(view: ChainView) -> dict[str, Any]:
+def chain_to_json(view: ChainView, notes: Mapping[ObjectId, Sequence[Note]] | None = None) -> dict[str, Any]:
     """Return what `chain --json` prints."""
+    found = notes or {}
     return {
         "commit": view.commit,
         "lineage": view.lineage,
-        "stages": [block_to_json(block) for block in view.blocks],
+        "stages": [
+            block_to_json(block) | {"notes": [note_to_json(note) for note in found.get(block.id, ())]}
+            for block in view.blocks
+        ],
     }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlstore.history.chain import Block, Chain, chain_position, read_chain, upstream_of
     from mlstore.history.files import manifest_at
     from mlstore.history.head import Switched, reset, switch
+    from mlstore.history.notes import NoteBook, add_notes, notes_of
     from mlstore.history.record import record_commit
     from mlstore.history.revision import (
         Range,
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Block",
     "Chain",
+    "NoteBook",
     "Range",
     "Resolved",
     "Switched",
     "abbreviate",
+    "add_notes",
     "chain_position",
     "create_branch",
     "create_tag",
@@ -40,6 +43,7 @@ __all__ = [
     "is_ancestor",
     "manifest_at",
     "merge_base",
+    "notes_of",
     "parse_range",
     "read_chain",
     "record_commit",
@@ -58,10 +62,12 @@ __getattr__ = lazy_names(
     {
         "Block": "mlstore.history.chain",
         "Chain": "mlstore.history.chain",
+        "NoteBook": "mlstore.history.notes",
         "Range": "mlstore.history.revision",
         "Resolved": "mlstore.history.revision",
         "Switched": "mlstore.history.head",
         "abbreviate": "mlstore.history.revision",
+        "add_notes": "mlstore.history.notes",
         "chain_position": "mlstore.history.chain",
         "create_branch": "mlstore.history.branches",
         "create_tag": "mlstore.history.tags",
@@ -69,6 +75,7 @@ __getattr__ = lazy_names(
         "delete_tag": "mlstore.history.tags",
         "describe_refs": "mlstore.history.revision",
         "manifest_at": "mlstore.history.files",
+        "notes_of": "mlstore.history.notes",
         "parse_range": "mlstore.history.revision",
         "read_chain": "mlstore.history.chain",
         "record_commit": "mlstore.history.record",

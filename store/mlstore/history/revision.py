@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mlstore.errors import InvalidRevision, PathNotFound, RefNotFound
 from mlstore.hashing import HEX_LENGTH, ObjectId, is_object_id
 from mlstore.model import TreeEntry
-from mlstore.refs import BRANCHES, TAGS, Head, is_ref
+from mlstore.refs import BRANCHES, NOTES, TAGS, Head, is_ref
 from mlstore.repository import Repository, find_entry
 
 SHORTEST_PREFIX = 4
@@ -281,9 +281,14 @@ def abbreviate(repo: Repository, object_id: ObjectId, length: int = SHORT_LENGTH
 
 
 def describe_refs(repo: Repository) -> dict[ObjectId, list[str]]:
-    """Give the full names of the refs that point to each commit, tags peeled."""
+    """Give the full names of the branches and tags that point to each commit, tags peeled.
+
+    Notes are about commits and no part of their history: their refs are left out.
+    """
     found: dict[ObjectId, list[str]] = {}
     for name, object_id in repo.refs.all().items():
+        if name.startswith(NOTES):
+            continue
         try:
             target = peel(repo, object_id, "non-tag", name)
         except InvalidRevision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from mlstore.history import walk
 from mlstore.history.revision import peel
 from mlstore.maintenance.trash import trash_bags
 from mlstore.model import Commit
+from mlstore.refs import NOTES
 from mlstore.repository import Repository, measure
 from mlstore.repository.extent import Extent
 
@@ -36,8 +38,8 @@ class PathUsage:
 class Usage:
     """All of a store, in bytes on disk; ``paths`` sorted by what they take.
 
-    ``history`` is commits, trees, tags and environments; ``other`` what no branch, tag or HEAD leads to
-    (staged, in a reflog, or garbage), and copies; ``overhead`` is the packs' indexes.
+    ``history`` is commits, trees, tags, notes and environments; ``other`` what no branch, tag or HEAD leads
+    to (staged, in a reflog, or garbage), and copies; ``overhead`` is the packs' indexes.
     """
 
     paths: list[PathUsage] = field(default_factory=list)
@@ -103,6 +105,8 @@ class _Measure:
         stored = self._take_stock()
         for commit_id, commit in self._commits():
             self._take_commit(commit_id, commit)
+        for commit_id, commit in self._note_commits():
+            self._take_notes(commit_id, commit)
         usage = Usage(sorted(self._paths.values(), key=_largest_first), self._history)
         usage.other = sum(self._left.values()) + self._copies
         usage.overhead = _size_of(self._repo.store / "objects") - stored
@@ -123,11 +127,33 @@ class _Measure:
         """Give all commits that refs lead to, parents first: what is shared belongs to the first."""
         tips = {self._repo.refs.head().commit}
         for ref, target in self._repo.refs.all().items():
+            if ref.startswith(NOTES):
+                continue
             self._take_tags(target)
             with suppress(CorruptError, InvalidRevision, ObjectNotFound):
                 tips.add(peel(self._repo, target, "commit", ref))
         found = list(walk(self._repo, [tip for tip in tips if tip is not None]))
         return sorted(found, key=lambda pair: (pair[1].height, pair[0]))
+
+    def _note_commits(self) -> Iterator[tuple[ObjectId, Commit]]:
+        return walk(self._repo, list(self._repo.refs.all(NOTES).values()))
+
+    def _take_notes(self, commit_id: ObjectId, commit: Commit) -> None:
+        """Notes are history: nobody knows them by the paths that they have in their trees."""
+        self._history += self._take(commit_id)
+        measure(self._repo.objects, commit.tree, self._extents)
+        pending = [commit.tree]
+        while pending:
+            tree_id = pending.pop()
+            if ("notes", tree_id) in self._trees:
+                continue
+            self._trees.add(("notes", tree_id))
+            self._history += self._take(tree_id)
+            for entry in self._repo.objects.read_tree(tree_id).entries:
+                if entry.kind == "tree":
+                    pending.append(entry.id)
+                else:
+                    self._history += self._take(entry.id)
 
     def _take_tags(self, target: ObjectId) -> None:
         while self._repo.objects.kind(target) == "tag":

@@ -16,15 +16,17 @@ from mlstore.model.patterns import has_magic
 MANIFEST_NAME = "mlstore.toml"
 LARGEST_MANIFEST = 16 << 20
 
-_TOP_LEVEL = ("stages", "gate", "storage", "compare", "remotes")
-_STAGE_KEYS = ("command", "inputs", "outputs")
+_TOP_LEVEL = ("stages", "gate", "storage", "compare", "reproduce", "remotes")
+_STAGE_KEYS = ("command", "inputs", "outputs", "env")
 _STORAGE_KEYS = ("chunk", "whole")
 _COMPARE_KEYS = ("rows", "memory", "allow", "rules")
+_REPRODUCE_KEYS = ("env",)
 _RULE_KEYS = ("path", "as", "key", "delimiter")
 _SIZE = re.compile(r"([0-9]{1,12}) ?(|KiB|MiB|GiB)\Z")
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _LEAST_MEMORY = 16 << 20
 _SHELL = ("sh", "-c")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEY_PATH = re.compile(r"[^\s.#][^.#]*(\.[^.#]+)*\Z")
 
 
@@ -49,7 +51,9 @@ class _Reader:
         specs = {name: self._stage(name, value) for name, value in stages.items()}
         storage = self._storage(self._raw.get("storage", {}))
         compare = self._compare(self._raw.get("compare", {}))
-        return Manifest(specs, storage, compare, read_gate(self, self._raw.get("gate", {})), self._raw)
+        gate = read_gate(self, self._raw.get("gate", {}))
+        env = self._reproduce(self._raw.get("reproduce", {}))
+        return Manifest(specs, storage, compare, gate, env, self._raw)
 
     def _storage(self, value: object) -> StorageSpec:
         if not isinstance(value, dict):
@@ -79,6 +83,25 @@ class _Reader:
             self.fail("'compare.rules' is not a list", "write each as [[compare.rules]]", "compare.rules")
         allow = tuple(self.texts(value, "compare", "allow"))
         return CompareSpec(rows, self._memory(value.get("memory")), allow, tuple(map(self._rule, rules)))
+
+    def _reproduce(self, value: object) -> tuple[str, ...]:
+        if not isinstance(value, dict):
+            self.fail("'reproduce' is not a table", "write it as [reproduce]", "reproduce")
+        for key in value:
+            if key not in _REPRODUCE_KEYS:
+                self.unknown(key, f"reproduce.{key}", _REPRODUCE_KEYS)
+        return self._variables(value, "reproduce")
+
+    def _variables(self, table: dict[str, Any], where: str) -> tuple[str, ...]:
+        names = self.texts(table, where, "env")
+        for name in names:
+            if not _VARIABLE.match(name):
+                self.fail(
+                    f"'{name}' in '{where}.env' is not the name of a variable",
+                    'write names alone, for instance env = ["CUDA_VISIBLE_DEVICES"]',
+                    f"{where}.env",
+                )
+        return tuple(names)
 
     def _memory(self, value: object) -> int | None:
         if value is None:
@@ -135,7 +158,8 @@ class _Reader:
                 "name the files that it writes: without them nothing is proved",
                 where,
             )
-        return StageSpec(name, command, shell, inputs, outputs, self._line(where))
+        env = self._variables(value, where)
+        return StageSpec(name, command, shell, inputs, outputs, self._line(where), env)
 
     def _command(self, value: Any, key: str) -> tuple[tuple[str, ...], bool]:
         if isinstance(value, str) and value.strip() and "\0" not in value:

@@ -22,7 +22,8 @@ class StageSpec:
     """One declared stage.
 
     ``command`` is what is executed and recorded: the list as it is, or ``("sh", "-c", text)`` for a
-    command that was given as one string (``shell`` is then true). ``line`` is that of its header.
+    command that was given as one string (``shell`` is then true). ``line`` is that of its header. ``env``
+    names the variables that ``reproduce`` passes on to the command.
     """
 
     name: str
@@ -31,6 +32,7 @@ class StageSpec:
     inputs: tuple[InputSpec, ...]
     outputs: tuple[str, ...]
     line: int
+    env: tuple[str, ...] = ()
 
     def writes(self, path: str) -> bool:
         """Whether *path* is one of its declared outputs."""
@@ -177,10 +179,14 @@ class GateSpec:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All of ``mlstore.toml``: stages in the order of the file, storage, comparison, gate, the raw tables."""
+    """All of ``mlstore.toml``: stages in the order of the file, storage, comparison, gate, the raw tables.
+
+    ``env`` names the variables that ``reproduce`` passes on to the command of every stage.
+    """
 
     stages: dict[str, StageSpec] = field(default_factory=dict)
     storage: StorageSpec = field(default_factory=StorageSpec)
     compare: CompareSpec = field(default_factory=CompareSpec)
     gate: GateSpec = field(default_factory=GateSpec)
+    env: tuple[str, ...] = ()
     raw: dict[str, Any] = field(default_factory=dict)

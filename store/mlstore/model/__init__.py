@@ -1,4 +1,4 @@
-"""Pure values and their canonical bytes: trees, commits, tags, lineage, repository paths.
+"""Pure values and their canonical bytes: trees, commits, tags, notes, lineage, repository paths.
 
 Nothing here touches a disk. Every codec is strict: ``encode(decode(data)) == data`` or it raises.
 """
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlstore.model.canonical import canonical_json
     from mlstore.model.commit import Commit, Person, StageRecord, decode_commit, encode_commit
     from mlstore.model.lineage import compute_lineage
+    from mlstore.model.note import Note, decode_note, encode_note
     from mlstore.model.paths import (
         Collisions,
         collision_key,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Collisions",
     "Commit",
+    "Note",
     "Person",
     "StageRecord",
     "Tag",
@@ -37,9 +39,11 @@ __all__ = [
     "collision_key",
     "compute_lineage",
     "decode_commit",
+    "decode_note",
     "decode_tag",
     "decode_tree",
     "encode_commit",
+    "encode_note",
     "encode_tag",
     "encode_tree",
     "format_time",
@@ -55,6 +59,7 @@ __getattr__ = lazy_names(
     {
         "Collisions": "mlstore.model.paths",
         "Commit": "mlstore.model.commit",
+        "Note": "mlstore.model.note",
         "Person": "mlstore.model.commit",
         "StageRecord": "mlstore.model.commit",
         "Tag": "mlstore.model.tag",
@@ -64,9 +69,11 @@ __getattr__ = lazy_names(
         "collision_key": "mlstore.model.paths",
         "compute_lineage": "mlstore.model.lineage",
         "decode_commit": "mlstore.model.commit",
+        "decode_note": "mlstore.model.note",
         "decode_tag": "mlstore.model.tag",
         "decode_tree": "mlstore.model.tree",
         "encode_commit": "mlstore.model.commit",
+        "encode_note": "mlstore.model.note",
         "encode_tag": "mlstore.model.tag",
         "encode_tree": "mlstore.model.tree",
         "format_time": "mlstore.model.times",

@@ -50,35 +50,53 @@ class Completed:
 
 
 class Commands:
-    """Starts commands in the folder *root* with the environment *environ*, from any thread."""
+    """Starts commands in the folder *root* with the environment *environ*, from any thread.
 
-    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+    With *sweep* what a command leaves running behind it is killed when it has ended.
+    """
+
+    def __init__(self, root: Path, environ: Mapping[str, str], *, sweep: bool = False) -> None:
         self._root = root
         self._environ = dict(environ)
+        self._sweep = sweep
         self._running: set[subprocess.Popen[bytes]] = set()
         self._mutex = threading.Lock()
         self._stopping = False
 
-    def run(self, stage: str, command: Sequence[str], output: Output) -> Completed:
-        """Run *command* to its end. Raises ``StageFailed`` when it cannot be started, ``Stopped``."""
+    def run(
+        self,
+        stage: str,
+        command: Sequence[str],
+        output: Output,
+        *,
+        also: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run *command* to its end, its environment having the variables *also*.
+
+        Raises ``StageFailed`` when it cannot be started, ``Stopped``.
+        """
         started = time.monotonic()
         log = _Log()
-        with self._process(stage, command) as process:
+        with self._process(stage, command, self._environ | dict(also or {})) as process:
             assert process.stdout is not None
             for data in _read(process):
                 log.add(data)
                 output(data)
             status = process.wait()
+            if self._sweep:
+                _signal({process.pid}, _KILL)
         if self._stopping:
             raise Stopped
         return Completed(status, log.text(), round((time.monotonic() - started) * 1000))
 
     @contextlib.contextmanager
-    def _process(self, stage: str, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    def _process(
+        self, stage: str, command: Sequence[str], environ: dict[str, str]
+    ) -> Iterator[subprocess.Popen[bytes]]:
         with self._mutex:
             if self._stopping:
                 raise Stopped
-            process = self._start(stage, command)
+            process = self._start(stage, command, environ)
             self._running.add(process)
         try:
             with process:
@@ -91,12 +109,12 @@ class Commands:
             with self._mutex:
                 self._running.discard(process)
 
-    def _start(self, stage: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, stage: str, command: Sequence[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
                 list(command),
                 cwd=self._root,
-                env=self._environ,
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -184,6 +202,14 @@ def _signal(groups: set[int], number: int) -> bool:
             os.killpg(group, number)
             alive = True
     return alive
+
+
+def signal_name(number: int) -> str:
+    """Give ``signal 9 (SIGKILL)``."""
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
 
 
 def _wait_for_end(groups: set[int], seconds: float) -> bool:

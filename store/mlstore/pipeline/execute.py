@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mlstore.errors import NotFoundError, StageFailed
@@ -13,10 +12,12 @@ from mlstore.hashing import ObjectId
 from mlstore.manifest import MANIFEST_NAME, StageSpec
 from mlstore.model import TreeEntry
 from mlstore.objects import ObjectWriter
-from mlstore.pipeline.command import Commands, Completed, Output
+from mlstore.pipeline.command import Commands, Completed, Output, signal_name
 from mlstore.pipeline.environment import EnvironmentProbe
 from mlstore.pipeline.graph import StageGraph
 from mlstore.pipeline.inputs import ResolvedInputs, find_outputs, is_bytecode, resolve_inputs
+from mlstore.pipeline.observation import Events, Observing, Seen, judge_events, watching
+from mlstore.pipeline.observation.events import stat_signature
 from mlstore.repository import Repository
 from mlstore.worktree import ContentCache, HashedFile, scan
 from mlstore.worktree.content import stat_if_settled
@@ -42,11 +43,15 @@ class Observation:
     environment: ObjectId
     duration_ms: int
     warnings: tuple[str, ...]
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Runs stages of one pipeline; *parallel* says that others may be writing meanwhile."""
+    """Runs stages of one pipeline; *parallel* says that others may be writing meanwhile.
+
+    With *observing* it is watched which files they open, *environ* being the environment that they get.
+    """
 
     repo: Repository
     graph: StageGraph
@@ -54,24 +59,34 @@ class Observer:
     commands: Commands
     probe: EnvironmentProbe
     parallel: bool = False
+    observing: Observing | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def observe(self, stage: StageSpec, output: Output) -> Observation:
         """Run *stage* and put what it wrote into the store.
 
         Raises ``StageFailed`` when the command fails, when an input changes while it runs, or when an
-        output is missing, is older than the run or is left over from another one; ``PathNotFound``
-        when an input is not there. Nothing is recorded then, and the files stay as they are.
+        output is missing, is older than the run or is left over from another one, or when it was strictly
+        observed and did not keep to its declaration; ``PathNotFound`` when an input is not there. Nothing
+        is recorded then, and the files stay as they are.
         """
         self.cache.refresh()
         before = resolve_inputs(self.repo, stage, self.cache)
         environment = self.probe.capture(stage.command)
         old = _settled_outputs(self.repo, stage)
         others = _stats(self.repo)
-        done = self.commands.run(stage.name, stage.command, output)
+        done, events = self._run(stage, output)
         warnings = tuple(self._undeclared(stage, others))
-        judge = _Verdict(self.repo, stage, done, warnings)
+        seen = None
+        if events is not None and self.observing is not None:
+            root, how = str(self.repo.root), self.observing.how
+            seen = judge_events(events, stage, how, root=root, inputs=before.files, before=others)
+            warnings = (*_besides(warnings, seen), *seen.warnings())
+        judge = _Verdict(self.repo, stage, done, warnings, seen)
         if done.status != 0:
             judge.fail_status()
+        if self.observing is not None and self.observing.strict:
+            judge.require_declared()
         self.cache.refresh()
         inputs = judge.require_same(before, self.cache)
         written = judge.require_written(old)
@@ -88,7 +103,16 @@ class Observer:
             environment=environment_id,
             duration_ms=done.duration_ms,
             warnings=warnings,
+            seen=seen,
         )
+
+    def _run(self, stage: StageSpec, output: Output) -> tuple[Completed, Events | None]:
+        if self.observing is None:
+            return self.commands.run(stage.name, stage.command, output), None
+        with watching(self.repo, self.observing, self.environ) as watch:
+            command = watch.command(stage.command)
+            done = self.commands.run(stage.name, command, output, also=watch.variables)
+            return done, watch.collect()
 
     def _undeclared(self, stage: StageSpec, before: dict[str, tuple[int, ...]]) -> Iterator[str]:
         rival: dict[str, list[str]] = {}
@@ -120,10 +144,18 @@ class _Verdict:
     stage: StageSpec
     done: Completed
     warnings: tuple[str, ...]
+    seen: Seen | None = None
+
+    def require_declared(self) -> None:
+        """Refuse a stage that was seen to do what it does not declare, or not seen at all."""
+        if self.seen is not None and not self.seen.clean:
+            first, *_ = self.seen.warnings()
+            hint = f"declare it in [stages.{self.stage.name}] of mlstore.toml; nothing was recorded"
+            self._fail(first, hint if self.seen.processes else "nothing was recorded")
 
     def fail_status(self) -> NoReturn:
         status = self.done.status
-        how = f"ended with status {status}" if status > 0 else f"was killed by {_signal_name(-status)}"
+        how = f"ended with status {status}" if status > 0 else f"was killed by {signal_name(-status)}"
         self._fail(f"stage '{self.stage.name}' failed: its command {how}")
 
     def require_same(self, before: ResolvedInputs, cache: ContentCache) -> ResolvedInputs:
@@ -152,7 +184,7 @@ class _Verdict:
         name = self.stage.name
         failed = f"stage '{name}' did not write its output"
         for pattern, files in find_outputs(self.repo, self.stage).items():
-            fresh = [path for path, found in files.items() if _signature(found) != before.get(path)]
+            fresh = [path for path, found in files.items() if stat_signature(found) != before.get(path)]
             stale = [path for path in files if path not in fresh]
             if not files:
                 self._fail(f"{failed} '{pattern}': it is missing", path=pattern)
@@ -182,8 +214,16 @@ class _Verdict:
             log=log,
             tail=self.done.log[-_TAIL:],
             warnings=self.warnings,
+            seen=self.seen,
             **data,
         )
+
+
+def _besides(warnings: Iterable[str], seen: Seen) -> Iterator[str]:
+    """Leave out what was seen to be written: the one who wrote it is known now, and told of once."""
+    for text in warnings:
+        if not any(f"'{path}'" in text for path in seen.writes):
+            yield text
 
 
 def _store_inputs(
@@ -213,15 +253,11 @@ def _settled_outputs(repo: Repository, stage: StageSpec) -> dict[str, tuple[int,
         if all(stat_if_settled(status) is not None for status in found.values()):
             break
         time.sleep(_SETTLE_PAUSE)
-    return {path: _signature(status) for path, status in found.items()}
+    return {path: stat_signature(status) for path, status in found.items()}
 
 
 def _stats(repo: Repository) -> dict[str, tuple[int, ...]]:
-    return {path: _signature(status) for path, status in scan(repo).files.items()}
-
-
-def _signature(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
+    return {path: stat_signature(status) for path, status in scan(repo).files.items()}
 
 
 def _listed(paths: list[str]) -> str:
@@ -229,12 +265,3 @@ def _listed(paths: list[str]) -> str:
     if len(paths) > _SHOWN:
         names += f" and {len(paths) - _SHOWN} more"
     return f"{names} {'was' if len(paths) == 1 else 'were'}"
-
-
-def _signal_name(number: int) -> str:
-    import signal
-
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"

@@ -18,6 +18,7 @@ from mlstore.pipeline.command import Commands
 from mlstore.pipeline.declared import Declared, read_declared
 from mlstore.pipeline.environment import EnvironmentProbe
 from mlstore.pipeline.execute import Observation, Observer
+from mlstore.pipeline.observation import Observing, Seen
 from mlstore.pipeline.record import BlockFiles, dropped_outputs, record_block
 from mlstore.pipeline.staleness import Judge
 from mlstore.repository import Repository, read_snapshot
@@ -36,7 +37,7 @@ class StageOutcome:
 
     ``reason`` is why it ran, or why it was skipped. ``commit`` and ``lineage`` are those of its block
     when it ran. ``error`` is what made it fail; ``StageFailed`` has the command's own ``status``, the
-    ``log`` and its ``tail`` in ``data``. ``duration_ms`` is the command's.
+    ``log`` and its ``tail`` in ``data``. ``duration_ms`` is the command's. ``seen`` is what was observed.
     """
 
     stage: str
@@ -47,6 +48,7 @@ class StageOutcome:
     duration_ms: int | None = None
     error: MlstoreError | None = None
     warnings: tuple[str, ...] = ()
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Request:
     ``environ`` is the environment that commands get, ``now`` the clock that commits are dated by.
     ``stages`` are run after the stale ones above them (none: all). ``force`` runs those named (none:
     all) even when nothing changed. ``keep_going`` goes on with stages that do not depend on a failed one.
-    ``jobs`` is how many independent commands may run at once.
+    ``jobs`` is how many independent commands may run at once. ``observing`` has it watched which files they
+    open.
     """
 
     environ: Mapping[str, str]
@@ -95,6 +98,7 @@ class Request:
     keep_going: bool = False
     jobs: int = 1
     listener: Listener = field(default_factory=Listener)
+    observing: Observing | None = None
 
 
 def run(repo: Repository, request: Request) -> RunReport:
@@ -127,6 +131,8 @@ class _Run:
             self._commands,
             EnvironmentProbe(repo.root, request.environ),
             parallel=request.jobs > 1,
+            observing=request.observing,
+            environ=request.environ,
         )
         self._outcomes: dict[str, StageOutcome] = {}
         self._running: dict[Future[Observation], tuple[StageSpec, str]] = {}
@@ -212,8 +218,8 @@ class _Run:
             seen = future.result()
             outcome = self._record(stage, reason, seen)
         except MlstoreError as exc:
-            told = exc.data.get("warnings", ())
-            outcome = StageOutcome(stage.name, "failed", reason, error=exc, warnings=told)
+            told, saw = exc.data.get("warnings", ()), exc.data.get("seen")
+            outcome = StageOutcome(stage.name, "failed", reason, error=exc, warnings=told, seen=saw)
         self._settle(outcome)
 
     def _record(self, stage: StageSpec, reason: str, seen: Observation) -> StageOutcome:
@@ -260,6 +266,7 @@ class _Run:
             lineage=block.lineage,
             duration_ms=seen.duration_ms,
             warnings=tuple(warnings),
+            seen=seen.seen,
         )
 
     def _manifest_entry(self) -> tuple[TreeEntry, dict[str, HashedFile]]:

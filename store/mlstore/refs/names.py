@@ -8,6 +8,7 @@ from mlstore.model.paths import validate_component
 
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
+NOTES = "refs/notes/"
 
 _FORBIDDEN = LazyPattern(r"[\x00-\x20\x7f-\x9f~^:?*\[\\]|\.\.|@\{|[\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 

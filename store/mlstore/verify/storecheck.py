@@ -16,6 +16,7 @@ from mlstore.repository import Extent, Repository
 from mlstore.verify.exposure import check_exposure
 from mlstore.verify.findings import Category, Finding, Report
 from mlstore.verify.inspection import Inspection
+from mlstore.verify.notes import check_notes
 from mlstore.verify.owners import name_owners
 from mlstore.verify.resume import Saver
 from mlstore.verify.sampling import Sample
@@ -100,6 +101,7 @@ class _Fsck:
         self._check_objects(resume)
         tips = self._check_refs() | self._check_logs()
         self._check_connections(tips)
+        report.findings += check_notes(self._repo, inspection.damaged.keys())
         self._check_index()
         self._check_strangers()
         report.findings += check_exposure(self._repo)

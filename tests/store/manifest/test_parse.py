@@ -143,6 +143,38 @@ def test_storage_says_which_large_files_are_cut_into_chunks() -> None:
     assert not parse_manifest("").storage.is_chunked("model.joblib")
 
 
+def test_variables_of_a_re_run_are_declared_for_all_stages_or_for_one() -> None:
+    manifest = parse_manifest('[reproduce]\nenv = ["A"]\n' + TEXT + 'env = ["B_1", "_c"]\n')
+    assert manifest.env == ("A",)
+    assert [one.env for one in manifest.stages.values()] == [(), ("B_1", "_c")]
+    assert parse_manifest(TEXT).env == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "says"),
+    [
+        (
+            f'{TEXT}env = ["A=1"]',
+            12,
+            "stages.clean-1.x.env",
+            "'A=1' in 'stages.clean-1.x.env' is not the name",
+        ),
+        (f'{TEXT}env = "A"', 12, "stages.clean-1.x.env", "is not a list of texts"),
+        ('[reproduce]\nenv = ["1A"]', 2, "reproduce.env", "is not the name of a variable"),
+        ('[reproduce]\nenv = ["A", "A"]', 2, "reproduce.env", "names 'A' twice"),
+        ('[reproduce]\nenvs = ["A"]', 2, "reproduce.envs", "is not known"),
+        ("reproduce = 1", 1, "reproduce", "is not a table"),
+    ],
+)
+def test_every_complaint_about_variables_names_file_line_and_key(
+    text: str, line: int, key: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_manifest(text)
+    assert says in caught.value.message
+    assert (caught.value.data["line"], caught.value.data["key"]) == (line, key)
+
+
 def test_a_misspelt_key_is_guessed() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_manifest(stage(*GOOD, "input = ['a']"))

@@ -102,6 +102,11 @@ class Column:
         draws, values = self._whole_sample()
         return np.sort(values[draws <= np.uint64(threshold - 1)])
 
+    def samples_beside(self, other: Column) -> tuple[Any, Any]:
+        """Give the sorted samples of two columns, drawn by one threshold: the same rows on both sides."""
+        threshold = min(self._threshold, other._threshold)
+        return self.sampled_below(threshold), other.sampled_below(threshold)
+
     @property
     def dtype(self) -> str:
         """What pandas would take it for: int, float, bool, text or empty."""
@@ -179,8 +184,7 @@ def drift(old: Column, new: Column) -> Drift | None:
 def _kolmogorov_smirnov(old: Column, new: Column) -> Drift | None:
     import numpy as np
 
-    threshold = min(old._threshold, new._threshold)  # one threshold: the same rows on both sides
-    before, after = (side.sampled_below(threshold) for side in (old, new))
+    before, after = old.samples_beside(new)
     n, m = len(before), len(after)
     if not n or not m:
         return None

@@ -9,6 +9,7 @@ from mlstore.compare.artifact import Artifact
 from mlstore.compare.comparison import Comparison, Details, Settings, Verdict, plural
 from mlstore.compare.tables import bykey, byposition
 from mlstore.compare.tables.columns import drift
+from mlstore.compare.tables.histogram import histogram
 from mlstore.compare.tables.pairs import Changes
 from mlstore.compare.tables.readers import Table, open_table
 from mlstore.compare.tables.scan import Plan, Scan, picker, scan
@@ -30,8 +31,8 @@ def compare_tables(old: Table, new: Table, settings: Settings, name: str) -> Com
 
     Measures: ``rows_added``, ``rows_removed``, ``rows_changed``, ``rows_moved``, ``cells_changed``,
     ``beyond_tolerance``, ``schema_changed`` (a number of differences), ``old_rows``, ``new_rows``,
-    ``changed_columns`` (cells and largest distance), ``columns`` (old and new summary, and ``drift`` where a
-    test fits).
+    ``changed_columns`` (cells and largest distance), ``columns`` (old and new summary; ``drift`` where a test
+    fits; ``histogram`` where counts say something, see there).
     """
     common = tuple(column for column in old.columns if column in new.columns)
     for column in settings.key:
@@ -184,5 +185,8 @@ def _compare_columns(
             effect = result.statistic if result.test == "KS D" else result.effect
             if result.p_value < _SURE and effect >= _LARGE:
                 details.add("drift", f"column '{column}'", note=str(result))
+        bars = histogram(one, other)
+        if bars is not None:
+            entry["histogram"] = bars
         told[column] = entry
     return told
