@@ -85,6 +85,7 @@ COMMANDS: dict[str, list[str]] = {
     "rm": ["rm", "-f", "config.ini"],
     "init": ["init"],
     "hook": ["hook", "run", "pre-commit"],
+    "report": ["report", "-o", "-", "evil"],
     "clone": ["clone", "-q", ".", "copy"],
 }
 # What may start a process: git is asked for the author's name.

@@ -141,7 +141,8 @@ def test_the_sound_repository_that_all_cases_start_from_is_taken_by_every_comman
 
 
 def test_every_command_that_there_is_is_attacked() -> None:
-    assert {argv[0] for argv in COMMANDS.values() if argv} == set(REGISTERED)
+    # `reproduce` is asked to execute what the repository says: there is nothing to be kept from.
+    assert {argv[0] for argv in COMMANDS.values() if argv} == set(REGISTERED) - {"reproduce"}
 
 
 def test_every_kind_of_lie_has_its_cases() -> None:
