@@ -6,10 +6,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check ci format fuzz bench
+.PHONY: help demo test check ci format coverage fuzz bench
 
 help:
 	@$(PYTHON) dev --help
 
-demo test check ci format fuzz bench:
+demo test check ci format coverage fuzz bench:
 	@$(PYTHON) dev $@ $(ARGS)

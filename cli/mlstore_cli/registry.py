@@ -51,7 +51,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "exec": Entry("exec_", "Verify, then run a command", _PIPELINE),
     "hook": Entry("hook", "Install git hooks that hold the pipeline against its record", _PIPELINE),
     "inspect": Entry("inspect", "Look into an artifact without executing it", _PIPELINE),
-    "fsck": Entry("fsck", "Check every object of the store", _PIPELINE),
+    "fsck": Entry("fsck", "Check every object of the store, or mend it", _PIPELINE),
     "du": Entry("du", "Show what takes the space", _SPACE),
     "gc": Entry("gc", "Collect garbage and pack what is loose", _SPACE),
     "prune": Entry("prune", "Remove what nothing needs, for good", _SPACE),

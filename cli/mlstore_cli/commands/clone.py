@@ -45,8 +45,9 @@ def command(
 
     found = Repository.open(source_folder(source, session.cwd), trusted=session.trusts)
     chosen = None if left_out is None else Filter.parse(left_out)
-    target = source_folder(default_name(source) if folder is None else folder, session.cwd)
-    session.note(f"Cloning into {output.quote(str(target))}...")
+    name = default_name(source) if folder is None else folder
+    target = source_folder(name, session.cwd)
+    session.note(f"Cloning into '{output.escape(name)}'...")
     with session.progress("cloning") as progress:
         done = clone(
             found,

@@ -148,6 +148,9 @@ def format_finding(finding: Finding, style: Style) -> list[str]:
     if finding.kind not in _BY_KEY:
         lines += _row("expected", _value(finding.expected))
         lines += _row("actual", _value(finding.actual))
+    what = [finding.type or "object"] if finding.type or finding.size is not None else []
+    what += [f"{finding.size:,} bytes"] if finding.size is not None else []
+    lines += _row("object", ", ".join(what) or None)
     if finding.commit and finding.severity != "info":
         lines += _row("commit", short(finding.commit))
     if finding.hint:
@@ -181,15 +184,21 @@ def _counts(checked: dict[str, int], *, quick: bool = False) -> str:
     return ", ".join(parts)
 
 
-def format_fsck(report: FsckReport, style: Style, *, unreachable: bool = False) -> list[str]:
+def _typed(report: FsckReport, object_id: str) -> str:
+    return f"{report.types.get(object_id, 'object')} {object_id}"
+
+
+def format_fsck(
+    report: FsckReport, style: Style, *, dangling: bool = True, unreachable: bool = False
+) -> list[str]:
     """Return what `fsck` found."""
     lines: list[str] = []
     for finding in report.findings:
         lines += [*format_finding(finding, style), ""]
     if unreachable:
-        lines += [f"unreachable {object_id}" for object_id in report.unreachable]
-    else:
-        lines += [f"dangling {object_id}" for object_id in report.dangling]
+        lines += [f"unreachable {_typed(report, object_id)}" for object_id in report.unreachable]
+    elif dangling:
+        lines += [f"dangling {_typed(report, object_id)}" for object_id in report.dangling]
     counted = _counts(report.checked, quick=report.mode == "quick")
     errors = sum(finding.severity == "error" for finding in report.findings)
     if report.ok:

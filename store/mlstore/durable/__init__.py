@@ -14,6 +14,7 @@ from mlstore._lazy import lazy_names
 from mlstore.durable.errors import storage_error, storage_errors
 
 if TYPE_CHECKING:
+    from mlstore.durable.aside import keep_copy, set_aside
     from mlstore.durable.clone import clone_file
     from mlstore.durable.files import (
         append_line,
@@ -40,6 +41,7 @@ __all__ = [
     "append_line",
     "clone_file",
     "files_below",
+    "keep_copy",
     "make_folder",
     "move_files",
     "move_folder",
@@ -50,6 +52,7 @@ __all__ = [
     "remove_file",
     "remove_folder",
     "replace_file",
+    "set_aside",
     "spread_below",
     "storage_error",
     "storage_errors",
@@ -71,6 +74,7 @@ __getattr__ = lazy_names(
         "append_line": "mlstore.durable.files",
         "clone_file": "mlstore.durable.clone",
         "files_below": "mlstore.durable.files",
+        "keep_copy": "mlstore.durable.aside",
         "make_folder": "mlstore.durable.files",
         "move_files": "mlstore.durable.staging",
         "no_link_on_the_way": "mlstore.durable.reading",
@@ -81,6 +85,7 @@ __getattr__ = lazy_names(
         "remove_file": "mlstore.durable.files",
         "remove_folder": "mlstore.durable.files",
         "replace_file": "mlstore.durable.files",
+        "set_aside": "mlstore.durable.aside",
         "spread_below": "mlstore.durable.spread",
         "sweep": "mlstore.durable.staging",
         "sync_folder": "mlstore.durable.sync",

@@ -167,8 +167,6 @@ class GateSpec:
         for rule in reversed(self.rules):
             if not matches(rule.path, path):
                 continue
-            if found and rule.equal != "metric":
-                break
             if not found or not keys.issuperset(rule.keys):
                 found.append(rule)
                 keys.update(rule.keys)

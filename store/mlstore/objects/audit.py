@@ -71,7 +71,8 @@ class Audit:
     ``sizes`` has every object of the store that is there (in bytes), ``damaged`` those that cannot be read
     right; ``spares`` are damaged copies (with the pack they are in) of what is read from elsewhere. ``done``
     marks a pack's entries by number, ``loose_done`` holds loose objects: those are not looked at again.
-    ``chunk_ids`` are those of the damaged that are no objects.
+    ``chunk_ids`` are those of the damaged that are no objects; ``stated`` are the sizes (bytes) that packs
+    give to what is damaged.
     ``metadata`` are proved bytes that begin like a tree, commit or tag.
     """
 
@@ -99,6 +100,7 @@ class Audit:
     total_bytes: int = 0
     unsure: set[ObjectId] = field(default_factory=set)
     chunk_ids: set[ObjectId] = field(default_factory=set)
+    stated: dict[ObjectId, int] = field(default_factory=dict)
     _kept: int = 0
     _skip: dict[str, bytearray] = field(default_factory=dict)
     _recipes: list[tuple[Pack, int, ObjectId]] = field(default_factory=list)
@@ -204,8 +206,11 @@ class Audit:
                 self.damaged[object_id] = error
             else:
                 self.sizes[object_id] = self.database.size(object_id)
+        loose = {object_id for pack, object_id in self.flaws if pack is None}
         for object_id in self.damaged:
-            self.sizes.pop(object_id, None)
+            size = self.sizes.pop(object_id, None)
+            if size is not None and object_id not in loose:  # the length of a damaged file says nothing
+                self.stated[object_id] = size
 
     # packs
 

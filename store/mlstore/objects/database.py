@@ -110,13 +110,13 @@ class ObjectDatabase:
         for pack, entry in self.packs.copies(object_id):
             if entry.kind == EntryKind.RECIPE:
                 try:
-                    return RecipeSource(object_id, pack, entry, self._open_part)
+                    return RecipeSource(object_id, pack, entry, self.open_part)
                 except CorruptError as exc:
                     error = exc
         raise error or self._not_found(object_id)
 
-    def _open_part(self, object_id: ObjectId) -> Source:
-        """Give the bytes of a recipe's part: a chunk, or an object that is no recipe itself."""
+    def open_part(self, object_id: ObjectId) -> Source:
+        """Give the raw bytes of a recipe's part: a chunk, or an object that is no recipe itself."""
         fd = self.loose.open_if_there(object_id)
         if fd is not None:
             return LooseSource(fd, self.loose.path(object_id))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from mlstore.errors import DecodeError
 from mlstore.hashing import ObjectId
 
-_HEADER = b"mlstore recipe 1\n"
+HEADER = b"mlstore recipe 1\n"
 _PART = struct.Struct("<32sQQ")
 MOST_PARTS = 1 << 20
 LARGEST_FILE = 1 << 62
@@ -43,13 +43,21 @@ def encode_recipe(parts: list[Part]) -> bytes:
         else:
             merged.append(part)
     rows = (_PART.pack(bytes.fromhex(part.source), part.offset, part.length) for part in merged)
-    return _HEADER + b"".join(rows)
+    return HEADER + b"".join(rows)
 
 
 def decode_recipe(data: bytes, object_id: ObjectId, size: int) -> list[Part]:
     """Read the recipe of *object_id*; raises ``DecodeError`` unless its parts make up *size* bytes."""
-    body = memoryview(data)[len(_HEADER) :]
-    if not data.startswith(_HEADER) or len(body) % _PART.size or len(body) // _PART.size > MOST_PARTS:
+    parts = read_parts(data, object_id)
+    if sum(part.length for part in parts) != size:
+        raise DecodeError("a recipe whose parts do not make up its size")
+    return parts
+
+
+def read_parts(data: bytes, object_id: ObjectId) -> list[Part]:
+    """Read the recipe of *object_id*, whatever its size; raises ``DecodeError``."""
+    body = memoryview(data)[len(HEADER) :]
+    if not data.startswith(HEADER) or len(body) % _PART.size or len(body) // _PART.size > MOST_PARTS:
         raise DecodeError("a recipe that cannot be read")
     parts = [
         Part(ObjectId(source.hex()), offset, length) for source, offset, length in _PART.iter_unpack(body)
@@ -59,8 +67,6 @@ def decode_recipe(data: bytes, object_id: ObjectId, size: int) -> list[Part]:
         for part in parts
     ):
         raise DecodeError("a recipe with a part that makes no sense")
-    if sum(part.length for part in parts) != size:
-        raise DecodeError("a recipe whose parts do not make up its size")
     return parts
 
 

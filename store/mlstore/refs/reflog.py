@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlstore.durable import append_line, read_regular
+from mlstore.durable import append_line, read_regular, storage_error
 from mlstore.hashing import ObjectId, is_object_id
 from mlstore.model import canonical_json
 
@@ -42,11 +42,16 @@ def append_entry(path: Path, entry: ReflogEntry, *, fsync: bool = True) -> None:
 
 
 def read_entries(path: Path) -> tuple[list[ReflogEntry], int]:
-    """Give the entries at *path*, newest first, and the number of lines that could not be read."""
+    """Give the entries at *path*, newest first, and the number of lines that could not be read.
+
+    Raises ``StorageError`` where the disk does not say.
+    """
     try:
         data = read_regular(path, _LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         return [], 0
+    except OSError as exc:
+        raise storage_error(exc, path) from exc
     entries: list[ReflogEntry] = []
     unreadable = 0
     for line in data.split(b"\n"):

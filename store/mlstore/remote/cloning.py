@@ -19,7 +19,7 @@ from mlstore.errors import ObjectNotFound, Refused
 from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.model import Person
-from mlstore.refs import Head, ReflogEntry
+from mlstore.refs import NOTES, Head, ReflogEntry
 from mlstore.remote.copying import copy_objects
 from mlstore.remote.wanted import Wanted, find_wanted
 from mlstore.repository import STORE_NAME, Filter, Repository, Snapshot, read_snapshot
@@ -27,6 +27,7 @@ from mlstore.worktree import ContentCache, checkout_snapshot
 from mlstore.worktree.checkout import unread_entry
 
 ASIDE = f"{STORE_NAME}.clone"
+LOCKS = "locks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def clone(
     _refuse_taken(target, empty=writes)
     refs, head = source.refs.all(), source.refs.head()
     roots = {*refs.values(), *([head.commit] if head.commit else [])}
-    wanted = find_wanted(source, sorted(roots), chosen)
+    notes = [target for name, target in refs.items() if name.startswith(NOTES)]
+    wanted = find_wanted(source, sorted(roots), chosen, notes=notes)
     _refuse_gaps(source, wanted)
     entry = ReflogEntry(None, None, time, str(who), f"clone: from {source.root}")
     with _aside(target) as folder:
@@ -124,16 +126,27 @@ def _aside(target: Path) -> Iterator[Path]:
         raise Refused(f"'{folder}' is a link", hint="look at it, then remove it", path=str(folder))
     try:
         durable.make_folder(folder)
-        with FileLock(folder / "lock", purpose="clone", wait=0):
+        # The lock goes along with the rename: whoever dies right after it leaves an empty folder at most.
+        with FileLock(folder / STORE_NAME / LOCKS / "clone", purpose="clone", wait=0):
             try:
-                durable.remove_folder(folder / STORE_NAME)  # of a clone that was killed
+                _clear(folder / STORE_NAME)  # of a clone that was killed
                 yield folder
             finally:
                 durable.remove_folder(folder)
     except BaseException:
+        for path in (folder / STORE_NAME / LOCKS, folder / STORE_NAME, folder):
+            durable.remove_empty_folder(path)
         if made:
             durable.remove_empty_folder(target)
         raise
+
+
+def _clear(store: Path) -> None:
+    for path in store.iterdir():
+        if path.is_symlink() or not path.is_dir():
+            durable.remove_file(path)
+        elif path.name != LOCKS:
+            durable.remove_folder(path)
 
 
 def _copy_refs(repo: Repository, refs: dict[str, ObjectId], head: Head, entry: ReflogEntry) -> None:

@@ -1,8 +1,8 @@
 """What a clone takes along: all that the refs lead to, but for the blobs that a filter leaves out.
 
 Some small blobs are part of the record rather than of the data, and every clone has them: the environments
-of blocks, each commit's ``mlstore.toml``, and the configurations that stages read by key. Without them nobody
-could say which stages there are, or whether a key that counts was changed.
+of blocks, each commit's ``mlstore.toml``, the configurations that stages read by key, and notes. Without them
+nobody could say which stages there are, whether a key that counts was changed, or what was noted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from mlstore.hashing import ObjectId
 from mlstore.manifest import MANIFEST_NAME
 from mlstore.model import Commit
 from mlstore.repository import Filter, Repository, find_entry
+from mlstore.repository.snapshot import iter_files
 
 RECORD_LIMIT = 1 << 20
 """Bytes: a configuration that is larger is left out as any other blob."""
@@ -33,9 +34,12 @@ class Wanted:
         return sum(self.blobs.values())
 
 
-def find_wanted(repo: Repository, roots: Iterable[ObjectId], chosen: Filter | None) -> Wanted:
+def find_wanted(
+    repo: Repository, roots: Iterable[ObjectId], chosen: Filter | None, *, notes: Iterable[ObjectId] = ()
+) -> Wanted:
     """Follow *roots* (commits, tags, whatever a ref points to) and say what a clone needs.
 
+    *notes* are those of the roots that refs of notes point to.
     Raises ``ObjectNotFound`` or ``CorruptObject``: what cannot be read cannot be cloned.
     """
     walk = _Walk(repo)
@@ -44,12 +48,18 @@ def find_wanted(repo: Repository, roots: Iterable[ObjectId], chosen: Filter | No
     walk.add_records()
     found = Wanted(walk.metadata, walk.blobs)
     if chosen is not None:
-        kept = walk.explicit | walk.records()
+        kept = walk.explicit | walk.records() | _notes_below(repo, notes)
         found.left_out = {
             blob: size for blob, size in walk.blobs.items() if chosen.leaves_out(size) and blob not in kept
         }
         found.blobs = {blob: size for blob, size in walk.blobs.items() if blob not in found.left_out}
     return found
+
+
+def _notes_below(repo: Repository, tips: Iterable[ObjectId]) -> set[ObjectId]:
+    trees = [repo.objects.read_commit(tip).tree for tip in tips if repo.objects.kind(tip) == "commit"]
+    entries = [entry for tree in trees for entry in iter_files(repo.objects, tree)]
+    return {entry.id for entry in entries if entry.size <= RECORD_LIMIT}
 
 
 class _Walk:

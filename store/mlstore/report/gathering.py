@@ -16,7 +16,7 @@ from mlstore.compare import (
     diff_environments,
     load_environment,
 )
-from mlstore.errors import ConfigError, MlstoreError
+from mlstore.errors import ConfigError, MlstoreError, ObjectNotFound
 from mlstore.hashing import ObjectId
 from mlstore.history import Block, Chain, manifest_at, read_chain
 from mlstore.lockfile import Pin
@@ -287,4 +287,6 @@ def _local(repo: Repository, path: str) -> Artifact:
 
 
 def _reason(exc: MlstoreError | OSError) -> str:
+    if isinstance(exc, ObjectNotFound):
+        return "what differs inside cannot be told: its recorded bytes are not in this store"
     return exc.message if isinstance(exc, MlstoreError) else (exc.strerror or str(exc)).lower()

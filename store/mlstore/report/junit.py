@@ -13,7 +13,7 @@ from mlstore._visible import escape
 from mlstore.report.outcome import Outcome, count, facts
 from mlstore.verify.findings import Finding
 
-# Which check finds what does not belong to a stage; what is not listed was found by comparing.
+# Which check finds what does not belong to a stage.
 _CHECKS: dict[str, tuple[str, ...]] = {
     "history": ("wrong-height",),
     "content": ("corrupt-object", "corrupt-file", "missing-object", "stranger"),
@@ -22,7 +22,17 @@ _CHECKS: dict[str, tuple[str, ...]] = {
     "pins": ("moved-pin", "missing-ref"),
     "anchors": ("rolled-back",),
     "signatures": ("unsigned", "unknown-key", "expired-key", "revoked-key", "bad-signature"),
-    "against": (),
+    "against": (
+        "changed-input",
+        "diverged",
+        "equivalent",
+        "extra",
+        "gate-rules",
+        "missing",
+        "outside-pipeline",
+        "undecided",
+    ),
+    "other": (),
 }
 # What is counted when a check was done.
 _DONE_BY = {
@@ -108,7 +118,7 @@ def _cases(outcome: Outcome) -> list[_Case]:
     }
     homes = {kind: name for name, kinds in _CHECKS.items() for kind in kinds}
     for finding in outcome.findings:
-        case = stages.get(finding.stage or "") or checks[homes.get(finding.kind, "against")]
+        case = stages.get(finding.stage or "") or checks[homes.get(finding.kind, "other")]
         case.findings.append(finding)
     for name, reason in outcome.skipped.items():
         shown_as = _SKIPPED.get(name, name)

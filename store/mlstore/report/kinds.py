@@ -86,6 +86,28 @@ KINDS: dict[str, Kind] = {
         "Not the same, and equal by a rule",
         "The bytes differ, and a rule of golden's own gate says that what differs does not count.",
     ),
+    "undecided": Kind(
+        "Whether it counts as equal cannot be told",
+        "A rule of the gate, or the keys that a stage reads, would decide; what that needs is not here.",
+    ),
+    "gate-rules": Kind(
+        "The branch has other rules than golden",
+        "The rules of the gate in this branch's mlstore.toml are not golden's. Golden's judge, so nothing is "
+        "loosened by them; pin a new golden pipeline to change the rules.",
+    ),
+    "behind-pin": Kind(
+        "HEAD is older than the pin", "mlstore.lock pins a later commit than what is checked out."
+    ),
+    "signers-in-worktree": Kind(
+        "The allowed signers lie in the repository",
+        "Whoever can change the repository can name himself as a signer: keep that file elsewhere.",
+    ),
+    "doubtful-name": Kind("A doubtful name", "A name that is allowed, but easily taken for another one."),
+    "open-to-all": Kind(
+        "The store can be written by all", "Take the right to write from those who need not have it."
+    ),
+    "artifact-in-git": Kind("An artifact is about to be added to git", "Keep it in mlstore, and out of git."),
+    "store-in-git": Kind("The store is about to be added to git", "Let git ignore the folder .mlstore."),
     "rolled-back": Kind(
         "An older state than was seen before",
         "The head is valid, but older than what this client or mlstore.lock has seen.",

@@ -94,7 +94,7 @@ class Outcome:
     def place(self, finding: Finding) -> str | None:
         """Give the file of a finding as the project sees it, None when it has none."""
         path = finding.path
-        if path is None:
+        if path is None or path.startswith("/"):  # what lies outside is named by the message
             return None
         below_store = finding.kind in _STORE_KINDS or (
             finding.kind in ("corrupt-object", "missing-object") and path.startswith(_STORE_NAMES)

@@ -59,7 +59,7 @@ html { scroll-behavior:smooth; scroll-padding-top:3.5rem; -webkit-text-size-adju
 }
 body {
   margin:0; background:var(--page); color:var(--text);
-  font:16px/1.55 system-ui,"Segoe UI",Roboto,"Helvetica Neue","Noto Sans",Arial,sans-serif;
+  font:1rem/1.55 system-ui,"Segoe UI",Roboto,"Helvetica Neue","Noto Sans",Arial,sans-serif;
   overflow-wrap:anywhere;
 }
 code,.mono {

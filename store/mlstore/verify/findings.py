@@ -31,7 +31,8 @@ class Finding:
     texts, ``cause`` says why where that is known, ``details`` lists more (changed keys, who needs a
     damaged object). A ``consequence`` follows from another finding that stands before it. ``comparison`` is
     what changed inside the artifact, for machines (schema ``mlstore.comparison/1``), ``rule`` the rule of the
-    gate that judged it.
+    gate that judged it. ``type`` (commit, tree, blob, tag, chunk) and ``size`` (bytes) are those of a damaged
+    or missing object, as far as somebody who needs it says so.
     """
 
     kind: str
@@ -48,6 +49,8 @@ class Finding:
     consequence: bool = False
     comparison: dict[str, Any] | None = None
     rule: str | None = None
+    type: str | None = None
+    size: int | None = None
 
     @property
     def category(self) -> Category:

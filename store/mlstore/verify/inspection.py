@@ -83,6 +83,8 @@ class Inspection:
             expected=object_id,
             actual=actual,
             hint="restore it from a good copy: 'mlstore add' of the same file heals a blob",
+            type=what,
+            size=self.blobs.get(object_id),
         )
         self.damaged[object_id] = finding
         self.findings.append(finding)

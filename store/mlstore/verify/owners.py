@@ -16,8 +16,10 @@ _SHOWN = 8
 
 @dataclass(slots=True)
 class _Paths:
-    """Where below a tree an object is: how often, and the first few paths."""
+    """Where below a tree an object is: how often, the first few paths, and what its entry says it is."""
 
+    type: str
+    size: int
     count: int = 0
     shown: list[str] = field(default_factory=list)
 
@@ -39,6 +41,8 @@ class _Owners:
 
     commits: dict[str, list[ObjectId]] = field(default_factory=dict)
     more: int = 0
+    type: str | None = None
+    size: int | None = None
 
 
 def name_owners(inspection: Inspection) -> None:
@@ -70,6 +74,8 @@ def _with_owners(finding: Finding, owners: _Owners | None) -> Finding:
         path=finding.path or first or None,
         commit=finding.commit or paths[first][-1],
         details=(*finding.details, *lines),
+        type=finding.type or owners.type,
+        size=owners.size if finding.size is None else finding.size,
     )
 
 
@@ -78,16 +84,18 @@ def _find_owners(inspection: Inspection) -> dict[ObjectId, _Owners]:
     found: dict[ObjectId, _Owners] = {}
     hits: dict[ObjectId, _Hits] = {}
     for commit_id, commit in sorted(inspection.commits.items(), key=lambda item: item[1].height):
-        uses = [("", commit.tree)] if commit.tree in wanted else []
+        uses = [("", commit.tree, "tree")] if commit.tree in wanted else []
         for object_id, paths in _tree_hits(inspection, commit.tree, wanted, hits).items():
-            uses += [(path, object_id) for path in paths.shown]
-            known = found.setdefault(object_id, _Owners())
+            uses += [(path, object_id, paths.type) for path in paths.shown]
+            known = found.setdefault(object_id, _Owners(size=paths.size))
             known.more = max(known.more, paths.count - len(paths.shown))
-        uses += [("", parent) for parent in commit.parents if parent in wanted]
+        uses += [("", parent, "commit") for parent in commit.parents if parent in wanted]
         if commit.stage and commit.stage.environment in wanted:
-            uses.append((f"environment of stage {commit.stage.name}", commit.stage.environment))
-        for path, object_id in uses:
-            found.setdefault(object_id, _Owners()).commits.setdefault(path, []).append(commit_id)
+            uses.append((f"environment of stage {commit.stage.name}", commit.stage.environment, "blob"))
+        for path, object_id, what in uses:
+            owners = found.setdefault(object_id, _Owners())
+            owners.commits.setdefault(path, []).append(commit_id)
+            owners.type = owners.type or what
     return found
 
 
@@ -116,8 +124,9 @@ def _hits_in(entries: tuple[TreeEntry, ...], wanted: set[ObjectId], known: dict[
     hits: _Hits = {}
     for entry in entries:
         if entry.id in wanted:
-            hits.setdefault(entry.id, _Paths()).add(entry.name)
+            what = "tree" if entry.kind == "tree" else "blob"
+            hits.setdefault(entry.id, _Paths(what, entry.size)).add(entry.name)
         if entry.kind == "tree":
             for object_id, paths in known.get(entry.id, {}).items():
-                hits.setdefault(object_id, _Paths()).add(entry.name, paths)
+                hits.setdefault(object_id, _Paths(paths.type, paths.size)).add(entry.name, paths)
     return hits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlstore._progress import Progress, as_tick, expect, format_size
 from mlstore.errors import CorruptError, CorruptFile, MlstoreError, NotFoundError
@@ -11,22 +11,24 @@ from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.index.codec import check_paths
 from mlstore.objects.audit import Audit
-from mlstore.refs import BRANCHES
 from mlstore.repository import Extent, Repository
 from mlstore.verify.exposure import check_exposure
 from mlstore.verify.findings import Category, Finding, Report
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.notes import check_notes
 from mlstore.verify.owners import name_owners
+from mlstore.verify.refcheck import RefCheck
 from mlstore.verify.resume import Saver
 from mlstore.verify.sampling import Sample
 
-_MOST_TAGS = 32
+_NOTHING = Sample(0, 1)  # holds no object
 
 
 @dataclass(slots=True)
 class FsckReport:
     """What ``fsck`` found. ``unreachable`` objects are no error: no ref, reflog or index needs them.
+
+    ``dangling`` are those of them that no other object points to; ``types`` says what each of them is.
 
     ``mode`` is ``full`` or ``quick``; ``skipped`` says what was not looked at (or not hashed), and why.
     """
@@ -34,6 +36,7 @@ class FsckReport:
     findings: list[Finding] = field(default_factory=list)
     unreachable: list[ObjectId] = field(default_factory=list)
     dangling: list[ObjectId] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
     checked: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     mode: str = "full"
@@ -57,6 +60,7 @@ class FsckReport:
             "findings": [finding.to_dict() for finding in self.findings],
             "unreachable": list(self.unreachable),
             "dangling": list(self.dangling),
+            "types": self.types,
             "checked": self.checked,
             "skipped": self.skipped,
         }
@@ -82,6 +86,22 @@ def fsck(
     return _Fsck(repo, progress, Audit(repo.objects, jobs=jobs, quick=quick), sample).run(resume)
 
 
+class Examination(NamedTuple):
+    """An ``fsck`` for whoever mends what it found: ``audit`` knows which file each damaged copy is in."""
+
+    report: FsckReport
+    audit: Audit
+
+
+def examine(
+    repo: Repository, *, jobs: int | None = None, progress: Progress | None = None, stored: bool = True
+) -> Examination:
+    """Check all of *repo*; not *stored* looks at what hangs together only, and reads no blob."""
+    audit = Audit(repo.objects, jobs=jobs, quick=not stored)
+    sample = None if stored else _NOTHING
+    return Examination(_Fsck(repo, progress, audit, sample).run(resume=False), audit)
+
+
 class _Fsck:
     def __init__(
         self, repo: Repository, progress: Progress | None, audit: Audit, sample: Sample | None
@@ -99,8 +119,7 @@ class _Fsck:
     def run(self, resume: bool) -> FsckReport:
         report, inspection = self._report, self._inspection
         self._check_objects(resume)
-        tips = self._check_refs() | self._check_logs()
-        self._check_connections(tips)
+        self._check_connections(self._check_refs())
         report.findings += check_notes(self._repo, inspection.damaged.keys())
         self._check_index()
         self._check_strangers()
@@ -182,6 +201,8 @@ class _Fsck:
             expected=object_id,
             actual=exc.data.get("actual"),
             hint=exc.hint,
+            type="chunk" if object_id in self._audit.chunk_ids else None,
+            size=self._audit.stated.get(object_id),
         )
         self._inspection.damaged[object_id] = finding
         self._inspection.findings.append(finding)
@@ -189,99 +210,9 @@ class _Fsck:
     # refs and logs
 
     def _check_refs(self) -> set[ObjectId]:
-        tips: set[ObjectId] = set()
-        names = self._repo.refs.names()
-        for name in ["HEAD", *names]:
-            try:
-                target = self._repo.refs.head().commit if name == "HEAD" else self._repo.refs.read(name)
-            except MlstoreError as exc:
-                self._file_finding(name, exc.message, exc.hint)
-                continue
-            if target is None:
-                continue
-            self._roots.add(target)
-            if name.startswith(BRANCHES) and self._is_no_commit(target):
-                self._file_finding(name, f"'{name}' is a branch, and what it points to is no commit", None)
-            if target not in self._repo.objects:
-                self._report.findings.append(
-                    Finding(
-                        "missing-object",
-                        f"'{name}' points to an object that is not there",
-                        path=name,
-                        expected=target,
-                        hint=f"'mlstore reflog {name}' shows where it was before",
-                    )
-                )
-            else:
-                tips |= self._peel(name, target)
-        self._report.checked["refs"] = len(names) + 1
-        return tips
-
-    def _is_no_commit(self, target: ObjectId) -> bool:
-        known = target in self._repo.objects and target not in self._inspection.damaged
-        return known and self._repo.objects.kind(target) != "commit"
-
-    def _peel(self, name: str, target: ObjectId) -> set[ObjectId]:
-        """Give the commit behind a ref; annotated tags on the way are reachable, and must be readable."""
-        for _ in range(_MOST_TAGS):
-            if target in self._inspection.damaged:
-                return set()
-            self._roots.add(target)
-            kind = self._repo.objects.kind(target)
-            if kind == "commit":
-                return {target}
-            if kind != "tag":
-                if kind == "tree":
-                    self._inspection.walk_tree(target, target, blobs=True)
-                return set()
-            try:
-                tag = self._repo.objects.read_tag(target)
-                target = tag.target
-                if target not in self._repo.objects:
-                    raise NotFoundError(f"tag '{name}' points to an object that is not there")
-                actual = self._repo.objects.kind(target)
-                if actual != tag.target_kind and target not in self._inspection.damaged:
-                    said = f"tag '{name}' says that it points to a {tag.target_kind}, which is a {actual}"
-                    self._file_finding(name, said, None)
-            except CorruptError as exc:
-                self._report.findings.append(
-                    Finding("corrupt-object", exc.message, path=name, expected=target, hint=exc.hint)
-                )
-                return set()
-            except NotFoundError as exc:
-                self._report.findings.append(
-                    Finding("missing-object", exc.message, path=name, expected=target)
-                )
-                return set()
-        self._file_finding(name, f"'{name}' is a chain of tags without end", None)
-        return set()
-
-    def _check_logs(self) -> set[ObjectId]:
-        tips: set[ObjectId] = set()
-        for name in self._repo.refs.logs():
-            if name.startswith("run/"):
-                continue
-            try:
-                entries = self._repo.refs.reflog(name)
-                unreadable = self._repo.refs.unreadable_log_lines(name)
-            except MlstoreError as exc:
-                self._file_finding(f"logs/{name}", exc.message, exc.hint)
-                continue
-            if unreadable:
-                self._report.findings.append(
-                    Finding(
-                        "corrupt-file",
-                        f"the reflog of '{name}' has {unreadable} lines that are no entries",
-                        severity="warning",
-                        path=f"logs/{name}",
-                        cause="a writer died, or the file was changed by hand",
-                    )
-                )
-            for entry in entries:
-                for object_id in (entry.old, entry.new):
-                    if object_id is not None and object_id in self._repo.objects:
-                        tips |= self._peel(name, object_id)
-        return tips
+        check = RefCheck(self._repo, self._inspection, self._report.findings, self._roots)
+        tips, self._report.checked["refs"] = check.check_refs()
+        return tips | check.check_logs()
 
     # what hangs together
 
@@ -340,6 +271,7 @@ class _Fsck:
                         path=path,
                         expected=object_id,
                         hint=f"run 'mlstore add {path}' again",
+                        type="blob",
                     )
                 )
 
@@ -374,7 +306,7 @@ class _Fsck:
         found: set[ObjectId] = set()
         for object_id in loose:
             try:
-                kind = self._repo.objects.kind(object_id)
+                kind = self._report.types[object_id] = self._repo.objects.kind(object_id)
                 if kind == "commit":
                     commit = self._repo.objects.read_commit(object_id)
                     found |= {commit.tree, *commit.parents}

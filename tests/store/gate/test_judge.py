@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mlstore.compare import Artifact
@@ -318,6 +318,46 @@ def test_only_between_versions_a_parameter_may_come_and_only_with_its_default() 
     assert not judged(other_version(without("n_jobs")), odd, "parameters", name="m.joblib").passes
     made_up = other_version(without("made_up", 7), "0.2")
     assert not judged(other_version(moved(0)), made_up, "parameters", name="m.joblib").passes
+
+
+def pipeline_of(*names: str, **attributes: Any) -> Any:
+    steps = {"scale": StandardScaler().fit(X), "clf": moved(0), "evil": moved(1)}
+    model = Pipeline([(name.partition("=")[0], steps[name.partition("=")[2] or name]) for name in names])
+    model.__dict__.update(attributes)
+    return model
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        pipeline_of("clf", "scale"),  # another order
+        pipeline_of("clf", scale=StandardScaler().fit(X)),  # a step that stands beside the steps
+        pipeline_of("scale", "clf=evil", clf=moved(0)),  # another one that hides behind golden's
+        pipeline_of("scale", clf=moved(0)),
+    ],
+    ids=["order", "beside", "hidden", "gone"],
+)
+def test_a_pipeline_of_the_same_parts_put_together_otherwise_is_different(new: Any) -> None:
+    old = dump(pipeline_of("scale", "clf"))
+    assert judged(old, dump(pipeline_of("scale", "clf")), "parameters", name="m.joblib").outcome == "equal"
+    for equal, more in (("parameters", "atol = 1e-9"), ("close", "atol = 1e-9"), ("content", "")):
+        assert not judged(old, dump(new), equal, more, name="m.joblib").passes
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"a.b": 1, "c": 2}, {"a": {"b": 1}, "c": 2}),
+        ({"a": (1, 2)}, {"a": [1, 2]}),
+        ({"a": {0: 1, 1: 2}}, {"a": [1, 2]}),
+        ({"a#2": 1, "a": 2}, {"a": 2, "'a#2'": 1}),
+    ],
+)
+def test_containers_that_look_alike_are_told_apart(old: Any, new: Any) -> None:
+    for equal in ("content", "parameters"):
+        assert not judged(pickle.dumps(old), pickle.dumps(new), equal, name="m.pkl").passes
+        again = pickle.dumps(old, protocol=1)
+        assert judged(pickle.dumps(old), again, equal, name="m.pkl").passes
 
 
 def test_what_is_no_model_has_no_parameters() -> None:

@@ -674,3 +674,8 @@ def test_a_folder_that_the_disk_does_not_list_is_not_taken_for_an_empty_one(
         with pytest.raises(StorageError, match=f"{folder}': input/output error"):
             tidy(Repository.open(forked.root), now=time.time() + 1000 * DAY, expire="now")
     assert ids(forked) == before
+
+
+def test_where_nothing_is_loose_nothing_is_packed(work: Work) -> None:
+    work.commit("one", a__txt="small")
+    assert repack(work.repo).packed == 0

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mlstore.errors import InvalidPath
 from mlstore.model import collision_key, parents_of, validate_component, validate_path
+from mlstore.model.paths import Collisions, validate_paths
 
 PATHS = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4).map("/".join)
 
@@ -153,3 +154,27 @@ def test_folding_twice_changes_nothing(path: str) -> None:
 def test_parents_are_given_nearest_first() -> None:
     assert parents_of("a/b/c.csv") == ["a/b", "a"]
     assert parents_of("a") == []
+
+
+@pytest.mark.parametrize("bad", ["d/.git", "d/a:b", "d/" + "a" * 256, "../x", "d//x"])
+def test_a_bad_name_is_refused_in_a_folder_that_is_known_to_be_sound(bad: str) -> None:
+    validate_paths(["d/x", "d/a", "d/y.csv", "top"])
+    with pytest.raises(InvalidPath):
+        validate_paths(["d/x", bad])
+
+
+@pytest.mark.parametrize(
+    "paths", [("README", "readme"), ("Data/a", "data/b"), ("a/B/c", "a/b/d"), ("x/y", "X"), ("é", "e\u0301")]
+)
+def test_two_names_that_are_one_elsewhere_are_refused_in_any_order(paths: tuple[str, str]) -> None:
+    for one, other in (paths, paths[::-1]):
+        seen = Collisions()
+        seen.add(one)
+        with pytest.raises(InvalidPath, match="are one name"):
+            seen.add(other)
+
+
+def test_names_that_differ_do_not_get_into_each_others_way() -> None:
+    seen = Collisions()
+    for path in ("a/b/c", "a/b/d", "a/b/c", "a/e", "b", "a-b"):
+        seen.add(path)

@@ -117,3 +117,18 @@ def test_the_fixed_part_is_the_folder_that_all_matches_lie_in(pattern: str, fold
 
 def test_only_wildcards_are_magic() -> None:
     assert [has_magic(text) for text in ("a*", "a?", "a[b]", "a!b{c}", "a/b.csv")] == [True] * 3 + [False] * 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*a*", "ba"),
+        ("*a*b?", "xaybz"),
+        ("?*a*", "bbab"),
+        ("*/*a*", "x/ba"),
+        ("[a-cx]", "x"),
+        ("[a-cx-z]", "y"),
+    ],
+)
+def test_what_stands_behind_a_star_or_a_range_counts_too(pattern: str, path: str) -> None:
+    assert matches(pattern, path)

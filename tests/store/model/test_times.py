@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,3 +33,24 @@ def test_any_other_form_is_no_time(text: str) -> None:
 
 def test_a_leap_second_is_not_a_moment_that_we_write() -> None:
     assert not is_time("2026-01-16T15:24:62Z")
+
+
+def test_exactly_the_days_of_the_calendar_are_allowed() -> None:
+    """Held against the standard library, which knows leap years by other code than ours."""
+    for year in (0, 1, 4, 100, 400, 1900, 2000, 2023, 2024, 2026, 9999):
+        for month in range(14):
+            for day in range(33):
+                try:
+                    dt.date(year, month, day)  # raises for what is no day
+                    known = True
+                except ValueError:
+                    known = False
+                assert is_time(f"{year:04}-{month:02}-{day:02}T00:00:00Z") is known
+
+
+@pytest.mark.parametrize(
+    ("clock", "known"),
+    [("23:59:59", True), ("24:00:00", False), ("00:60:00", False), ("00:00:60", False), ("00:00:00", True)],
+)
+def test_the_clock_goes_to_the_last_second_and_no_further(clock: str, known: bool) -> None:
+    assert is_time(f"2026-01-16T{clock}Z") is known

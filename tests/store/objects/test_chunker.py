@@ -110,3 +110,8 @@ def test_an_error_of_the_work_comes_out() -> None:
 
     with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="broken"):
         list(map_ordered(fail, [b"a", b"b"], pool, 4))
+
+
+def test_the_sizes_are_those_of_the_page_about_the_format() -> None:
+    """Another size would cut files otherwise than earlier versions did, and share nothing with those."""
+    assert (chunker.SMALLEST, chunker.AVERAGE, chunker.LARGEST) == (64 << 10, 256 << 10, 1 << 20)

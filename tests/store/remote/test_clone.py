@@ -25,7 +25,8 @@ from mlstore.errors import (
     Refused,
     StorageError,
 )
-from mlstore.history import create_tag
+from mlstore.history import NoteBook, add_notes, create_tag
+from mlstore.model import Note
 from mlstore.remote import Cloned, clone
 from mlstore.remote.cloning import ASIDE
 from mlstore.repository import Filter, Repository
@@ -250,8 +251,8 @@ def test_a_killed_clone_is_no_repository_and_the_next_one_sweeps_it_away(rich: W
 
 def test_two_clones_into_one_folder_do_not_mix(rich: Work, tmp_path: Path) -> None:
     target = tmp_path / "copy"
-    (target / ASIDE).mkdir(parents=True)
-    with durable.FileLock(target / ASIDE / "lock", purpose="clone"):
+    lock = target / ASIDE / ".mlstore" / "locks" / "clone"
+    with durable.FileLock(lock, purpose="clone"):
         with pytest.raises(Locked):
             copy_of(rich.repo, target)
     assert not (target / ".mlstore").exists()
@@ -307,6 +308,17 @@ def test_what_the_record_is_made_of_is_never_left_out(tmp_path: Path) -> None:
     assert pipeline.value("raw.csv") not in repo.objects
     head = repo.objects.read_commit(repo.refs.head().commit)
     assert head.stage.environment in repo.objects
+
+
+@pytest.mark.parametrize("chosen", [None, NONE])
+def test_notes_are_cloned_whatever_is_left_out(work: Work, tmp_path: Path, chosen: Filter | None) -> None:
+    work.commit("one", a__txt="1\n")
+    note = Note(work.head, "reproduce", ADA, MOMENT, "reproduced", {})
+    add_notes(work.repo, [note], author=ADA, time=MOMENT, message="a note")
+    repo = copy_of(work.repo, tmp_path / "copy", chosen=chosen).repo
+    assert NoteBook(repo, "reproduce").of(work.head) == (note,)
+    assert (blob_of(work, "a.txt") in repo.objects) == (chosen is None)
+    assert fsck(repo).ok
 
 
 def test_a_blob_that_a_tag_names_is_not_left_out(rich: Work, tmp_path: Path) -> None:

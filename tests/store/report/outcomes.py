@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 from mlstore.report.outcome import Outcome, outcome_of
@@ -12,7 +13,7 @@ from mlstore.verify import Finding, FsckReport, Report, StageVerdict
 TIME = "2026-01-16T15:24:48Z"
 ID = "5b06e914ab" + "0" * 54
 OTHER = "1c4f7a90b2" + "f" * 54
-SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+JUNIT_SCHEMA = Path(sys.prefix) / "schemas" / "junit-10.xsd"  # ./dev puts it there
 
 HARM = (
     "</script><img src=x onerror=alert(1)><script>alert(2)</script>\n::error::forged\n::set-output name=a::b"

@@ -131,6 +131,13 @@ def test_a_damaged_object_is_said_and_the_rest_is_told(pipeline):
     assert b"corrupt" in render("html", found.outcome, found)
 
 
+def test_bytes_that_are_not_here_are_said_to_be_elsewhere(pipeline):
+    rerun(pipeline, rows=2000, raw=RAW + "99,99\n")
+    pipeline.remove_object(pipeline.repo.objects.read_commit(pipeline.golden).stage.inputs["data/clean.csv"])
+    (raw,) = [change for change in dossier(pipeline).changes if change.path == "data/raw.csv"]
+    assert raw.note.endswith("its recorded bytes are not in this store")
+
+
 def test_golden_in_another_repository_is_read_there(pipeline, tmp_path):
     other = Pipeline(tmp_path / "other")
     other.generate(RAW.replace("1,2", "1,3"))

@@ -44,6 +44,12 @@ def test_counts_and_subject_are_for_people():
     assert damaged_store().subject == "the store"
 
 
+def test_a_path_outside_of_the_project_is_no_place():
+    outcome = ordinary()
+    assert outcome.place(replace(outcome.findings[1], path="/etc/allowed_signers")) is None
+    assert replace(outcome, prefix="ml/").place(outcome.findings[1]) == "ml/config.ini"
+
+
 def test_json_is_what_the_command_prints():
     assert ordinary().data["schema"] == "mlstore.verify/1"
     assert damaged_store().data["schema"] == "mlstore.fsck/1"

@@ -107,6 +107,7 @@ def test_a_changed_key_in_the_middle_leaves_the_stages_before_it_alone(golden: P
     report = against(golden)
     assert verdicts(report) == {"generate": "match", "clean": "match", "train": "changed-input"}
     assert report.findings[0].cause == "config.ini: train.alpha 1 -> 2"
+    assert "its input changed" in report.findings[0].message
 
 
 def test_equal_output_from_other_input_is_rebuilt_and_not_golden(golden: Pipeline) -> None:
@@ -116,6 +117,7 @@ def test_equal_output_from_other_input_is_rebuilt_and_not_golden(golden: Pipelin
     assert verdicts(report) == {"generate": "rebuilt", "clean": "rebuilt", "train": "rebuilt"}
     assert not report.ok
     assert report.findings[0].cause == "config.ini: generate.seed 42 -> 43"
+    assert "same output from other inputs" in report.findings[0].message
     assert report.findings[1].consequence
 
 

@@ -444,6 +444,22 @@ def test_joblib_is_not_imported_for_it(mixed: Pipeline) -> None:
     assert subprocess.run([sys.executable, "-c", code, str(mixed.root)], check=False).returncode == 0
 
 
+def test_quick_tells_a_part_that_is_missing_from_one_that_is_too_short(mixed: Pipeline) -> None:
+    for pack in stored.packs(mixed.repo.store):
+        entries = stored.read_pack(pack.read_bytes())
+        chunk = next((entry for entry in entries if entry.kind == stored.CHUNK), None)
+        if chunk is not None:
+            break
+    else:
+        raise AssertionError("no chunk")
+    short = chunk._replace(stored=chunk.content()[:-1], size=chunk.size - 1, zstd=False, checksum=b"")
+    for others, told in (([], "is missing"), ([short], "is too short")):
+        with mixed.spoilt():
+            stored._exchange(pack, [*(entry for entry in entries if entry != chunk), *others])
+            report = fsck(Repository.open(mixed.root), quick=True)
+            assert told in report.findings[0].message
+
+
 # in two processes
 
 

@@ -234,6 +234,17 @@ def test_golden_rules_that_cannot_be_used_leave_only_bytes_and_that_is_said(tmp_
     )
 
 
+def test_rules_that_nobody_vouches_for_judge_nothing(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path / "repo")
+    run(pipeline)
+    tag(pipeline)
+    pipeline.write("mlstore.toml", CLOSE)
+    pipeline.write("data/raw.csv", "a,b\n1.05,2.0\n")
+    for more in ({"against": "golden"}, {}):
+        report = verify(pipeline.repo, **more)
+        assert (report.ok, report.policy and report.policy["source"]) == (False, "default")
+
+
 def test_stricter_rules_on_the_branch_are_information(tmp_path: Path) -> None:
     pipeline = make(tmp_path / "repo")
     pipeline.write("mlstore.toml", "")
@@ -280,6 +291,16 @@ def test_what_is_loaded_in_production_is_golden_byte_for_byte_whatever_the_rules
     assert store.require(against="golden").verdict == "equivalent"
     with pytest.raises(NotVerified):
         store.read_bytes("data/raw.csv")
+
+
+def test_another_encoding_of_the_same_content_is_told_as_such_and_fails_all_the_same(tmp_path: Path) -> None:
+    pipeline = make(tmp_path / "repo", "")
+    pipeline.write("data/raw.csv", "a,b\r\n1.00,2.0\r\n")
+    (finding,) = of_kind(against(pipeline), "modified")
+    assert str(finding.cause).startswith("only its encoding differs: the same content in another encoding")
+    assert (finding.severity, finding.rule) == ("error", None)
+    assert finding.comparison is not None
+    assert finding.comparison["verdict"] == "equivalent"
 
 
 def test_only_so_many_files_are_compared_just_to_explain(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlstore.compare.artifact import Artifact
@@ -61,6 +61,7 @@ def compare(old: Artifact, new: Artifact, settings: Settings) -> Comparison:
     _tell_suspicions(before, after, tally.details)
     alarms = tally.details.count
     _compare_leaves(before.leaves, after.leaves, tally)
+    _compare_structure(before, after, tally, alarms)
     missing = [f"{side}: {what}" for side, one in (("old", before), ("new", after)) for what in one.missing]
     if missing and not tally.details.count:
         raise CorruptArtifact("; ".join(missing))
@@ -123,7 +124,7 @@ def _tell_suspicions(before: Inspection, after: Inspection, details: Details) ->
 
 
 def _compare_leaves(before: tuple[Leaf, ...], after: tuple[Leaf, ...], tally: _Tally) -> None:
-    old, new = ({(leaf.path, leaf.role == "class"): leaf for leaf in side} for side in (before, after))
+    old, new = _by_path(before), _by_path(after)
     replaced: set[str] = set()
     for key in [*old, *(key for key in new if key not in old)]:
         one, other = old.get(key), new.get(key)
@@ -136,6 +137,33 @@ def _compare_leaves(before: tuple[Leaf, ...], after: tuple[Leaf, ...], tally: _T
             _note_one_sided(key[0], one, other, old if other is None else new, tally)
         else:
             _compare_values(one, other, tally)
+
+
+def _by_path(leaves: tuple[Leaf, ...]) -> dict[tuple[str, bool], Leaf]:
+    """Give leaves by path. None may hide behind another one of the same path: it gets a path of its own."""
+    found: dict[tuple[str, bool], Leaf] = {}
+    seen: Counter[tuple[str, bool]] = Counter()
+    for leaf in leaves:
+        key = (leaf.path, leaf.role == "class")
+        seen[key] += 1
+        if seen[key] > 1:
+            leaf = replace(leaf, path=f"{leaf.path}#{seen[key]}")  # noqa: PLW2901 - no name holds a plain '#'
+        found[leaf.path, key[1]] = leaf
+    return found
+
+
+def _compare_structure(before: Inspection, after: Inspection, tally: _Tally, alarms: int) -> None:
+    """Compare what equal leaves leave open; what came or went as a whole is told by its leaves."""
+    old, new = (Counter(side.structure) for side in (before, after))
+    differing = sorted((old - new) | (new - old))
+    known = {path for path, _ in before.structure} & {path for path, _ in after.structure}
+    both = [path for path, _ in differing if path in known]
+    if not both and (not differing or tally.details.count > alarms):
+        return
+    for path in dict.fromkeys(both or [path for path, _ in differing]):
+        kinds = [", ".join(kind for at, kind in sorted(side) if at == path) or None for side in (old, new)]
+        tally.parts += 1
+        tally.details.add("changed", f"structure of {path or 'the model'}", kinds[0], kinds[1])
 
 
 def _is_below(path: str, replaced: set[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from mlstore.compare.models.nodes import Array, Big, Dict, Dtype, Global, Made, Set, Unknown, name_of
 from mlstore.compare.models.numpyio import Odd, dtype_of, numpy_of, shape_of
 
+_PLAIN_NAME = re.compile(r"[^\W\d][\w<> -]*\Z")
 _DEEPEST = 100
 _MOST_VISITS = 2_000_000
 _ARRAY_MAKERS = frozenset({"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"})
@@ -36,10 +38,15 @@ class Leaf:
 
 
 class Describer:
-    """Walks through a model's nodes; ``missing`` says what was too deep or too much."""
+    """Walks through a model's nodes; ``missing`` says what was too deep or too much.
+
+    ``structure`` has what the paths of leaves leave open: the kind of each container and object by its path,
+    and the names of steps in their order. Two models with equal leaves in another structure are not the same.
+    """
 
     def __init__(self) -> None:
         self.missing: list[str] = []
+        self.structure: list[tuple[str, str]] = []
         self._visits = 0
         self._above: set[int] = set()
 
@@ -71,6 +78,8 @@ class Describer:
         if isinstance(value, Made):
             yield from self._made(value, path, role, depth)
         elif isinstance(value, Dict):
+            if value.pairs:
+                self.structure.append((path, "dict"))
             yield from self._pairs(value.pairs, path, role, depth)
         elif isinstance(value, Set):
             inner = (leaf for item in value.items for leaf in self.leaves(item, "", role, depth))
@@ -79,6 +88,8 @@ class Describer:
         elif isinstance(value, list | tuple):
             if not value:
                 yield Leaf(path, role, "[]")
+            else:
+                self.structure.append((path, type(value).__name__))
             for number, item in enumerate(value):
                 yield from self.leaves(item, f"{path}[{number}]", role, depth)
 
@@ -87,7 +98,7 @@ class Describer:
             yield Leaf(path, role, "{}")
         for key, item in pairs:
             if isinstance(key, str):
-                yield from self.leaves(item, f"{path}.{key}" if path else key, role, depth)
+                yield from self.leaves(item, _below(path, key), role, depth)
                 continue
             inner = ", ".join(leaf.path + leaf.text() for leaf in self.leaves(key, "", role, depth))
             yield from self.leaves(item, f"{path}[{inner}]", role, depth)
@@ -102,6 +113,7 @@ class Describer:
             maker, args = args[0], args[3:]
         name = name_of(maker) or "<computed>"
         yield Leaf(path, "class", name)
+        self.structure.append((path, _form(value)))
         for number, item in enumerate(args):
             yield from self.leaves(item, f"{path}({number})", role, depth)
         if isinstance(value.kwargs, Dict) and value.kwargs.pairs:
@@ -122,11 +134,28 @@ class Describer:
             for key, item in half.pairs if half is not None else []:
                 name = key if isinstance(key, str) else "<key>"
                 if name in _NAMED_PARTS and (parts := _named_parts(item)):
+                    self.structure.append((_below(path, name), ", ".join(part for part, _ in parts)))
                     for part, inner in parts:
-                        yield from self.leaves(inner, f"{path}.{part}" if path else part, role, depth)
+                        yield from self.leaves(inner, _below(path, part), role, depth)
                     continue
-                below = f"{path}.{name}" if path else name
-                yield from self.leaves(item, below, _role_of(name, role), depth)
+                yield from self.leaves(item, _below(path, name), _role_of(name, role), depth)
+
+
+def _below(path: str, name: str) -> str:
+    """Give the path of *name* below *path*: one that no other place has."""
+    part = name if _PLAIN_NAME.match(name) else repr(name)
+    return f"{path}.{part}" if path else part
+
+
+def _form(value: Made) -> str:
+    """Say by what ways an object is given its parts: the same values may come by another one."""
+    kwargs = value.kwargs.pairs if isinstance(value.kwargs, Dict) else []
+    names = sorted(str(key) for key, _ in kwargs)
+    ways = [f"{len(value.state)} states"] if len(value.state) > 1 else []
+    ways += [what for what, parts in (("items", value.items), ("pairs", value.pairs)) if parts]
+    return (
+        "object" + (f" of {', '.join(names)}" if names else "") + (f" with {', '.join(ways)}" if ways else "")
+    )
 
 
 def _role_of(name: str, role: str) -> str:

@@ -38,6 +38,7 @@ class Inspection:
     notes: tuple[Note, ...]
     missing: tuple[str, ...]
     leaves: tuple[Leaf, ...] = field(default=(), repr=False)
+    structure: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def unknown(self) -> tuple[Use, ...]:
@@ -152,6 +153,7 @@ def inspect_model(side: Artifact, settings: Settings | None = None) -> Inspectio
         tuple(trace.notes.values()),
         (*missing, *describer.missing),
         leaves,
+        tuple(describer.structure),
     )
 
 

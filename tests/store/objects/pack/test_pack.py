@@ -448,3 +448,11 @@ def test_errors_name_the_pack_and_say_what_to_do(tmp_path: Path) -> None:
         open_pack(path)
     assert caught.value.hint
     assert caught.value.data["path"] == f"objects/pack/{path.name}"
+
+
+def test_a_run_at_the_end_of_a_large_pack_is_read_and_no_byte_more(tmp_path: Path) -> None:
+    """What it reads may not reach past the end of the file."""
+    path = place(tmp_path, [entry(noise(5000)), entry(b"one"), entry(b"two")])
+    with contextlib.closing(Pack(path, "blake3")) as pack:
+        last = sorted(pack.entries(), key=lambda one: one.offset)[-2:]
+        assert [data for _, data in pack.read_run(last)] == [b"one", b"two"]
