@@ -6,10 +6,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check ci format coverage faults bench
+.PHONY: help demo test check ci format coverage faults fuzz bench
 
 help:
 	@$(PYTHON) dev --help
 
-demo test check ci format coverage faults bench:
+demo test check ci format coverage faults fuzz bench:
 	@$(PYTHON) dev $@ $(ARGS)

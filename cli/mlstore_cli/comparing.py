@@ -20,11 +20,11 @@ _TELLS_NOTHING: Final = frozenset({"bytes", "text"})
 def spec_of(session: Session) -> CompareSpec:
     """Return what mlstore.toml says about comparing; defaults where there is no such file."""
     from mlstore.errors import NotARepository, PathNotFound
-    from mlstore.manifest import MANIFEST_NAME, CompareSpec, parse_manifest
+    from mlstore.manifest import LARGEST_MANIFEST, MANIFEST_NAME, CompareSpec, parse_manifest
     from mlstore.worktree import read_file
 
     try:
-        text = read_file(session.repo, MANIFEST_NAME).decode("utf-8", "replace")
+        text = read_file(session.repo, MANIFEST_NAME, LARGEST_MANIFEST).decode("utf-8", "replace")
     except (NotARepository, PathNotFound):
         return CompareSpec()
     return parse_manifest(text).compare

@@ -122,9 +122,22 @@ class Session:
         if self._repo is None:
             from mlstore.repository import Repository
 
-            self._repo = Repository.discover(self.cwd)
+            self._repo = Repository.discover(self.cwd, trusted=self.trusts)
             self._repo.before_move = self._expect_moves
         return self._repo
+
+    @property
+    def global_config(self) -> Path:
+        """The user's own settings, for all repositories; the file need not exist."""
+        named = self.environ.get("XDG_CONFIG_HOME")
+        base = Path(named) if named else Path(self.environ.get("HOME") or Path.home()) / ".config"
+        return base / "mlstore" / "config"
+
+    def trusts(self, root: Path, owner: int) -> bool:
+        """Return whether the user trusts a repository that somebody else owns; asked only then."""
+        from mlstore_cli.trust import is_trusted
+
+        return is_trusted(root, owner, self.environ, self.global_config)
 
     def repo_path(self, text: str) -> str:
         """Return the repository path of what the user means by `text`, "" for the root."""

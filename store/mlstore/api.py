@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -41,15 +41,20 @@ def open(  # noqa: A001 - `mlstore.open` is what users say
     on_verdict: OnVerdict | None = None,
     allowed_signers: str | PathLike[str] | None = None,
     revocation: str | PathLike[str] | None = None,
+    trusted: Collection[str | PathLike[str]] = (),
 ) -> Store:
-    """Open the repository that *path* lies in; raises ``NotARepository`` or ``ConfigError``.
+    """Open the repository that *path* lies in.
 
     *mode* and *on_verdict* are those of all that is read through it, unless a call says otherwise. Without
     *mode* it is ``exec.mode`` of ``.mlstore/config``, and ``enforce`` where that is not set.
     *allowed_signers* and *revocation* are the lists that signatures are judged by, where they are required
     (None: those of the repository's settings).
+
+    A repository that belongs to another user (root excepted) is refused, unless its folder is among *trusted*
+    (``"*"`` stands for every folder). Raises ``NotARepository``, ``ConfigError`` or ``NotOwned``.
     """
-    repo = Repository.discover(Path(path))
+    folders = {"*" if str(folder) == "*" else str(Path(folder).resolve()) for folder in trusted}
+    repo = Repository.discover(Path(path), trusted=lambda root, _: "*" in folders or str(root) in folders)
     if allowed_signers is not None or revocation is not None:
         from mlstore.signing.verifier import verifier_of
 

@@ -10,19 +10,19 @@ this version does not know is kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mlstore._lazy import LazyPattern
 from mlstore.errors import ConfigError, UsageError
-
-if TYPE_CHECKING:
-    import tomllib
 
 CONFIG_NAME = "config"
 MODES = ("enforce", "warn")
 FORMAT_VERSION = 1
 
 _KEY = LazyPattern(r"[A-Za-z][A-Za-z0-9-]*(\.[A-Za-z0-9_-]+)+\Z")
+_MOST_DOTS = 64
+# A key of more parts than any file of ours has.
+_DOTTED = LazyPattern(r"(?:[A-Za-z0-9_-]+[ \t]*\.[ \t]*){65}")
 _POSITION = LazyPattern(r"\(at line (\d+)")
 # What may not be changed once objects are named by it.
 _FIXED = frozenset({"core.format", "core.object-format"})
@@ -41,12 +41,7 @@ class Config(NamedTuple):
         plain = _parse_plain(text)
         if plain is not None:
             return cls(text, plain)
-        import tomllib
-
-        try:
-            return cls(text, tomllib.loads(text))
-        except tomllib.TOMLDecodeError as exc:
-            raise toml_error(exc, CONFIG_NAME) from None
+        return cls(text, load_toml(text, CONFIG_NAME))
 
     def get(self, key: str) -> Any:
         """Give the value of ``section.key``, None when it is not set."""
@@ -186,7 +181,23 @@ def _flatten(value: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
     return found
 
 
-def toml_error(exc: tomllib.TOMLDecodeError, file: str) -> ConfigError:
+def load_toml(text: str, file: str) -> dict[str, Any]:
+    """Read TOML; raises ``ConfigError`` that names the *file*, also for what would exhaust the parser."""
+    import tomllib
+
+    try:
+        if any(line.count(".") > _MOST_DOTS and _DOTTED.search(line) for line in text.split("\n")):
+            raise RecursionError  # before the parser takes time that grows with its square
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(
+            f"'{file}' is nested too deeply", hint="no setting of mlstore is nested so", file=file
+        ) from None
+    except ValueError as exc:  # a number of thousands of digits is no TOMLDecodeError
+        raise _toml_error(exc, file) from None
+
+
+def _toml_error(exc: ValueError, file: str) -> ConfigError:
     """Give *exc* as a ``ConfigError`` that names the file and the line."""
     text = str(exc)
     found = _POSITION.search(text)

@@ -8,7 +8,8 @@
     │   ├── InvalidRef            a branch or tag name that git would refuse too
     │   ├── InvalidRevision       revision syntax that cannot be read, or is ambiguous
     │   ├── ConfigError           a configuration file; file, line and key are in ``data``
-    │   └── NotARepository        no repository here or above
+    │   ├── NotARepository        no repository here or above
+    │   └── NotOwned              it is another user's: ``data["path"]``, ``data["owner"]``
     ├── Refused               the request is fine, the state of things is not: nothing was changed
     │   ├── WouldOverwrite        work that is stored nowhere stands in the way; ``data["paths"]``
     │   ├── NothingToCommit
@@ -92,6 +93,12 @@ class NotARepository(UsageError):
     """There is no ``.mlstore`` here or in a parent folder."""
 
     kind = "not-a-repository"
+
+
+class NotOwned(UsageError):
+    """The repository belongs to another user, and nobody said that they are to be trusted."""
+
+    kind = "not-owned"
 
 
 class Refused(MlstoreError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlstore.config import toml_error
+from mlstore.config import load_toml
 from mlstore.errors import ConfigError
 from mlstore.hashing import OBJECT_FORMATS, ObjectId, is_object_id
 from mlstore.model.paths import LOCK_NAME
@@ -94,15 +94,11 @@ def render_lock(lock: Lock) -> str:
 
 def parse_lock(text: str) -> Lock:
     """Read the file's *text*; raises ``ConfigError``."""
-    import tomllib
-
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise toml_error(exc, LOCK_NAME) from None
-    if raw.get("version") != _VERSION:
+    raw = load_toml(text, LOCK_NAME)
+    if type(raw.get("version")) is not int or raw["version"] != _VERSION:
         raise _bad("version", f"is not {_VERSION}")
-    if raw.get("object-format") not in OBJECT_FORMATS:
+    name = raw.get("object-format")
+    if not isinstance(name, str) or name not in OBJECT_FORMATS:
         raise _bad("object-format", f"is none of {', '.join(OBJECT_FORMATS)}")
     pins = raw.get("pins", {})
     if not isinstance(pins, dict):

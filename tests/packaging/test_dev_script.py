@@ -58,7 +58,7 @@ def test_an_unknown_command_is_named_together_with_the_known_ones(tmp_path: Path
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "error: 'tset' is not a dev command",
-        "hint: one of: demo, test, check, ci, format, coverage, faults, bench",
+        "hint: one of: demo, test, check, ci, format, coverage, faults, fuzz, bench",
     ]
 
 

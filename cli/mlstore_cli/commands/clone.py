@@ -43,7 +43,7 @@ def command(
     from mlstore.repository import Filter, Repository
     from mlstore.worktree import ignore_in_git
 
-    found = Repository.open(source_folder(source, session.cwd))
+    found = Repository.open(source_folder(source, session.cwd), trusted=session.trusts)
     chosen = None if left_out is None else Filter.parse(left_out)
     name = default_name(source) if folder is None else folder
     target = source_folder(name, session.cwd)

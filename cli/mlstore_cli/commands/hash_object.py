@@ -56,9 +56,14 @@ def _write(session: Session, files: tuple[str, ...], stdin: bool) -> list[Object
 
 
 def _each(session: Session, files: tuple[str, ...], digest: Callable[[BinaryIO], ObjectId]) -> list[ObjectId]:
+    from mlstore.errors import UsageError
+
     ids: list[ObjectId] = []
     for name in files:
-        with session.path(name).open("rb") as file:
+        path = session.path(name)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"'{name}' is not a file", hint="name a regular file, or use --stdin")
+        with path.open("rb") as file:
             ids.append(digest(file))
     return ids
 

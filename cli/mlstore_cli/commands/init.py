@@ -32,7 +32,7 @@ def command(session: Session, object_format: str | None, as_json: bool, folder: 
     root = session.path(folder)
     root.mkdir(parents=True, exist_ok=True)
     existed = (root / STORE_NAME).exists()
-    repo = Repository.init(root, object_format)
+    repo = Repository.init(root, object_format, trusted=session.trusts)
     if not existed and session.last_seen is not None:
         session.last_seen.forget(repo)  # what lay here before was another repository
     ignored = ignore_in_git(repo)

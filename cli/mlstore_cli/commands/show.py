@@ -59,21 +59,23 @@ def command(
 def _show(session: Session, found: Resolved, detail: Detail, judge: Verifier | None) -> None:
     from mlstore_cli.views import commits, trees
 
-    objects = session.repo.objects
-    match found.kind:
-        case "commit":
-            _show_commit(session, found.id, detail, judge)
-        case "tag":
-            from mlstore.history import Resolved
+    objects, object_id, kind = session.repo.objects, found.id, found.kind
+    if kind == "tag":
+        from mlstore.history.revision import peel
 
-            tag = objects.read_tag(found.id)
-            signature = judge.tag(tag) if judge is not None else None
-            output.write_lines(commits.format_tag(tag, session.style, signature))
-            _show(session, Resolved(tag.target, tag.target_kind), detail, judge)
+        peel(session.repo, object_id, "non-tag", object_id[:10])  # a chain without end is refused before
+    while kind == "tag":
+        tag = objects.read_tag(object_id)
+        signature = judge.tag(tag) if judge is not None else None
+        output.write_lines(commits.format_tag(tag, session.style, signature))
+        object_id, kind = tag.target, objects.kind(tag.target)
+    match kind:
+        case "commit":
+            _show_commit(session, object_id, detail, judge)
         case "tree":
-            output.write_lines(trees.format_listing(objects.read_tree(found.id).entries))
+            output.write_lines(trees.format_listing(objects.read_tree(object_id).entries))
         case _:
-            output.write_bytes(patch.read_blob(session.repo, found.id))
+            output.write_bytes(patch.read_blob(session.repo, object_id))
 
 
 def _show_commit(session: Session, commit_id: ObjectId, detail: Detail, judge: Verifier | None) -> None:

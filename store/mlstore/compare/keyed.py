@@ -76,13 +76,18 @@ def _load_ini(text: str) -> dict[str, Any]:
         parser.read_string(text)
     except IniError as exc:
         raise ValueError(_first_line(exc)) from None
+    except AttributeError:  # the parser's own, about a continued line behind a key without a value
+        raise ValueError("a key without a value goes on in the next line") from None
     return {section: dict(parser.items(section)) for section in parser.sections()}
 
 
 def _load_toml(text: str) -> dict[str, Any]:
-    import tomllib
+    from mlstore.config import load_toml
 
-    return tomllib.loads(text)
+    try:
+        return load_toml(text, "it")
+    except ConfigError as exc:
+        raise ValueError(exc.message.partition("TOML: ")[2] or exc.message) from None
 
 
 def _load_yaml(text: str) -> Any:

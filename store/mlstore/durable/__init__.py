@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         write_all,
     )
     from mlstore.durable.locks import FileLock
+    from mlstore.durable.reading import no_link_on_the_way, open_regular, read_regular
     from mlstore.durable.spread import spread_below
     from mlstore.durable.staging import StagedFile, Staging, move_files, sweep
     from mlstore.durable.sync import sync_folder
@@ -44,6 +45,9 @@ __all__ = [
     "make_folder",
     "move_files",
     "move_folder",
+    "no_link_on_the_way",
+    "open_regular",
+    "read_regular",
     "remove_empty_folder",
     "remove_file",
     "remove_folder",
@@ -73,6 +77,9 @@ __getattr__ = lazy_names(
         "keep_copy": "mlstore.durable.aside",
         "make_folder": "mlstore.durable.files",
         "move_files": "mlstore.durable.staging",
+        "no_link_on_the_way": "mlstore.durable.reading",
+        "open_regular": "mlstore.durable.reading",
+        "read_regular": "mlstore.durable.reading",
         "move_folder": "mlstore.durable.files",
         "remove_empty_folder": "mlstore.durable.files",
         "remove_file": "mlstore.durable.files",

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlstore.durable.errors import storage_error, storage_errors
+from mlstore.durable.reading import no_link_on_the_way, open_regular
 from mlstore.durable.sync import sync_folder
 from mlstore.hashing import BytesLike
 
@@ -45,6 +46,7 @@ def create_file(path: str, data: BytesLike, mode: int) -> os.stat_result:
 
 def make_folder(folder: Path, *, fsync: bool = True) -> None:
     """Create *folder* and what is missing above it, durably; fine when it is there."""
+    no_link_on_the_way(folder)
     if folder.is_dir():
         return
     with storage_errors(folder):
@@ -92,7 +94,7 @@ def append_line(path: Path, line: bytes, *, fsync: bool = True) -> None:
     make_folder(path.parent, fsync=fsync)
     with storage_errors(path):
         created = not path.exists()
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o666)
+        fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             size = os.fstat(fd).st_size
             if size and _last_byte(fd, size) != b"\n":

@@ -14,6 +14,7 @@ from types import TracebackType
 
 from mlstore.durable import DEFAULT_WAIT
 from mlstore.durable.errors import storage_errors
+from mlstore.durable.reading import no_link_on_the_way, open_regular
 from mlstore.errors import Locked
 
 _FIRST_PAUSE = 0.002
@@ -36,8 +37,9 @@ class FileLock:
     def acquire(self) -> None:
         """Take the lock, waiting for it if need be."""
         with storage_errors(self._path):
+            no_link_on_the_way(self._path.parent)
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            fd = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         try:
             with storage_errors(self._path):  # some network file systems know no locks
                 self._wait_for(fd)

@@ -17,6 +17,7 @@ from types import TracebackType
 from mlstore.durable.errors import storage_errors
 from mlstore.durable.files import CREATE, SINGLE_FILE, make_folder, write_all
 from mlstore.durable.locks import try_lock
+from mlstore.durable.reading import no_link_on_the_way
 from mlstore.durable.sync import sync_file_system, sync_folder
 from mlstore.hashing import BytesLike
 
@@ -87,6 +88,7 @@ class Staging:
             return path
 
     def _open_folder(self) -> Path:
+        no_link_on_the_way(self.scratch)
         self.scratch.mkdir(exist_ok=True)
         while True:
             folder = self.scratch / f"staging-{os.urandom(8).hex()}"
@@ -118,9 +120,13 @@ class Staging:
         touched = {place for folder in reused for place in (folder, folder.parent)}
         if not (pairs or touched):
             return
+        checked: set[Path] = set()
         with storage_errors(self.scratch):
             self._sync_files([staged for staged, _ in pairs])
             for staged, final in pairs:
+                if final.parent not in checked:
+                    no_link_on_the_way(final.parent)
+                    checked.add(final.parent)
                 if final.parent not in touched and not final.parent.is_dir():
                     final.parent.mkdir(parents=True, exist_ok=True)
                     touched.add(final.parent.parent)
@@ -210,6 +216,8 @@ def sweep(scratch: Path) -> None:
     The caller holds the write lock, under which all single files are written: those are nobody's now.
     """
     try:
+        if scratch.is_symlink():
+            return  # what it leads to is not ours
         names = os.listdir(scratch)
     except OSError:
         return

@@ -13,7 +13,15 @@ from typing import Any, Literal, TypeAlias
 from mlstore.errors import ConfigError, NotFoundError, PathNotFound
 from mlstore.hashing import ObjectFormat, ObjectId
 from mlstore.history import manifest_at
-from mlstore.manifest import MANIFEST_NAME, CompareSpec, GateRule, GateSpec, Manifest, parse_manifest
+from mlstore.manifest import (
+    LARGEST_MANIFEST,
+    MANIFEST_NAME,
+    CompareSpec,
+    GateRule,
+    GateSpec,
+    Manifest,
+    parse_manifest,
+)
 from mlstore.model.canonical import encode_object
 from mlstore.repository import Repository, find_entry
 from mlstore.worktree import read_file
@@ -90,7 +98,7 @@ def _untracked(repo: Repository, commit: ObjectId, pinned: ObjectId | None, *, w
     if pinned is None and not worktree:
         return bytes_only(repo.format)
     try:
-        data = read_file(repo, MANIFEST_NAME)
+        data = read_file(repo, MANIFEST_NAME, LARGEST_MANIFEST)
         manifest = parse_manifest(data.decode("utf-8"))
     except PathNotFound:
         note = f"{where}, and there is none here" if pinned is not None else None
@@ -109,7 +117,7 @@ def _untracked(repo: Repository, commit: ObjectId, pinned: ObjectId | None, *, w
 def _same_file_in_worktree(repo: Repository, file: ObjectId) -> Manifest | None:
     """Without its blob, a tracked file is as good as one here that has the very id."""
     try:
-        data = read_file(repo, MANIFEST_NAME)
+        data = read_file(repo, MANIFEST_NAME, LARGEST_MANIFEST)
         return parse_manifest(data.decode("utf-8")) if repo.format.hash_bytes(data) == file else None
     except (PathNotFound, ConfigError, UnicodeDecodeError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlstore.errors import ConfigError
 from mlstore.hashing import ObjectId
-from mlstore.manifest import MANIFEST_NAME, Manifest, parse_manifest
+from mlstore.manifest import LARGEST_MANIFEST, MANIFEST_NAME, Manifest, parse_manifest
 from mlstore.repository import Repository, find_entry
 from mlstore.worktree.proven import read_blob
 
@@ -18,6 +18,9 @@ def manifest_at(repo: Repository, tree: ObjectId) -> Manifest | None:
     entry = find_entry(repo.objects, tree, MANIFEST_NAME)
     if entry is None or entry.kind == "tree":
         return None
+    stored = repo.objects.size(entry.id) if entry.id in repo.objects else 0
+    if max(entry.size, stored) > LARGEST_MANIFEST:
+        raise ConfigError(f"'{MANIFEST_NAME}' is far too large to be one", file=MANIFEST_NAME)
     try:
         text = read_blob(repo, entry).decode("utf-8")
     except UnicodeDecodeError:

@@ -49,6 +49,7 @@ def switch(
     at every tracked file that the list of local changes takes: it is empty then.
     """
     with repo.write_lock("checkout"):
+        repo.refs.require_log("HEAD")
         previous = repo.refs.head()
         if target == "-":
             target = previous_branch(repo, 1)
@@ -159,7 +160,10 @@ def reset(repo: Repository, target: ObjectId, mode: ResetMode, *, who: Person, t
         tree = repo.objects.read_commit(target).tree
         if mode == "hard":
             index = _index_or_empty(repo)
-            current = repo.refs.head().commit
+            head = repo.refs.head()
+            for name in ["HEAD", *([BRANCHES + head.branch] if head.branch else [])]:
+                repo.refs.require_log(name)
+            current = head.commit
             snapshot = read_snapshot(repo.objects, tree)
             checkout_snapshot(repo, index, _snapshot(repo, current), snapshot, force=True)
             index.mark_tree(tree)
@@ -175,6 +179,8 @@ def _index_or_empty(repo: Repository) -> Index:
     try:
         return repo.read_index()
     except CorruptFile:
+        if (repo.store / "index").is_dir():
+            raise  # no file can take its place
         return Index()
 
 

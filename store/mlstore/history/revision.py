@@ -240,6 +240,8 @@ def peel(repo: Repository, object_id: ObjectId, kind: str, text: str) -> ObjectI
             object_id = repo.objects.read_tag(object_id).target
         elif actual == "commit" and kind == "tree":
             object_id = repo.objects.read_commit(object_id).tree
+            repo.objects.read_tree(object_id)  # which says so when it is something else
+            return object_id
         else:
             repo.objects.check(object_id)  # a damaged first line makes a blob of anything: say that instead
             raise InvalidRevision(f"'{text}' is a {actual}, not a {kind}")

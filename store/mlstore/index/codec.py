@@ -21,21 +21,24 @@ Columnar, so that 100,000 entries load in tens of milliseconds without one loop 
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 from array import array
 from operator import lt
 
 from mlstore.errors import CorruptFile, InvalidPath
-from mlstore.hashing import ObjectId, checksum_bytes
+from mlstore.hashing import PIECE, ObjectId, checksum_bytes, new_checksum
 from mlstore.index.table import Table
-from mlstore.model.paths import validate_path
+from mlstore.model.paths import LOCK_NAME, parents_of, validate_path
 
 _MAGIC = b"MLSINDEX"
 _VERSION = 1
 _HEADER = struct.Struct("<8sIIQQ32s")
 _PER_ENTRY = 4 * 8 + 1 + 32 + 16
 _TRAILER = 16
+_LARGE = 32 << 20
+_LARGEST = 1 << 36
 
 
 def encode_index(table: Table) -> bytes:
@@ -48,6 +51,28 @@ def encode_index(table: Table) -> bytes:
     parts += [table.kinds, table.ids, table.checksums, paths]
     body = b"".join(parts)
     return body + checksum_bytes(body)
+
+
+def check_start(fd: int, size: int) -> None:
+    """Refuse what cannot be an index before it is read: by its first bytes, and a large one by its checksum.
+
+    Raises ``CorruptFile``. So a file that is all holes, or has no end, takes no memory.
+    """
+    head = os.pread(fd, _HEADER.size, 0)
+    if len(head) < _HEADER.size or not head.startswith(_MAGIC):
+        raise _corrupt("it is not an index")
+    _, _, _, count, path_bytes, _ = _HEADER.unpack(head)
+    if size != _HEADER.size + count * _PER_ENTRY + path_bytes + _TRAILER:
+        raise _corrupt("its length is wrong")
+    if size < _LARGE:
+        return
+    if size > _LARGEST:
+        raise _corrupt("it is larger than any index")
+    checksum = new_checksum()
+    for at in range(0, size - _TRAILER, PIECE):
+        checksum.update(os.pread(fd, min(PIECE, size - _TRAILER - at), at))
+    if checksum.digest() != os.pread(fd, _TRAILER, size - _TRAILER):
+        raise _corrupt("its checksum is wrong")
 
 
 def decode_index(data: bytes) -> Table:
@@ -110,6 +135,12 @@ def check_paths(table: Table) -> None:
             validate_path(path)
         except InvalidPath as exc:
             raise _corrupt(exc.message) from None
+    files = set(table.paths)
+    for path in table.paths:
+        if path == LOCK_NAME:
+            raise _corrupt(f"'{LOCK_NAME}' is in it, which is never tracked")
+        if "/" in path and not files.isdisjoint(parents_of(path)):
+            raise _corrupt(f"{path[:80]!r} lies below a file")
 
 
 def _to_little(column: array[int]) -> bytes:

@@ -1,6 +1,6 @@
 """``mlstore.toml``: which stages the pipeline has, what each one reads, runs and writes."""
 
-from mlstore.manifest.parse import MANIFEST_NAME, parse_manifest
+from mlstore.manifest.parse import LARGEST_MANIFEST, MANIFEST_NAME, parse_manifest
 from mlstore.manifest.spec import (
     CompareRule,
     CompareSpec,
@@ -14,6 +14,7 @@ from mlstore.manifest.spec import (
 )
 
 __all__ = [
+    "LARGEST_MANIFEST",
     "MANIFEST_NAME",
     "CompareRule",
     "CompareSpec",

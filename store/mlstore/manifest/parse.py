@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Any, NoReturn
 
-from mlstore.config import toml_error
+from mlstore.config import load_toml
 from mlstore.errors import ConfigError, InvalidPath
 from mlstore.manifest.gate import read_gate
 from mlstore.manifest.spec import CompareRule, CompareSpec, InputSpec, Manifest, StageSpec, StorageSpec
@@ -15,6 +14,7 @@ from mlstore.model.paths import validate_path
 from mlstore.model.patterns import has_magic
 
 MANIFEST_NAME = "mlstore.toml"
+LARGEST_MANIFEST = 16 << 20
 
 _TOP_LEVEL = ("stages", "gate", "storage", "compare", "reproduce", "remotes")
 _STAGE_KEYS = ("command", "inputs", "outputs", "env")
@@ -32,11 +32,7 @@ _KEY_PATH = re.compile(r"[^\s.#][^.#]*(\.[^.#]+)*\Z")
 
 def parse_manifest(text: str, name: str = MANIFEST_NAME) -> Manifest:
     """Read the file's *text*; raises ``ConfigError`` with ``file``, ``line`` and ``key`` in its data."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise toml_error(exc, name) from None
-    return _Reader(text, name, raw).read()
+    return _Reader(text, name, load_toml(text, name)).read()
 
 
 class _Reader:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 MAX_INTEGER = 2**63 - 1
 _MAX_DIGITS = 20
 
+LARGEST = {"tree": 64 << 20, "commit": 16 << 20, "tag": 16 << 20}
+"""No object of a kind is larger (bytes): a bound on what a hostile store can make us hold.
+
+That is some 400,000 names in one folder.
+"""
+
 
 def canonical_json(value: object) -> bytes:
     """Encode *value* (dict, list, str, int, bool, None); raises ``ValueError`` for other types.
@@ -33,9 +39,15 @@ def canonical_json(value: object) -> bytes:
 def encode_object(kind: str, value: object) -> bytes:
     """Give an object's exact bytes: the line ``mlstore KIND 1`` and *value* as canonical JSON."""
     try:
-        return f"mlstore {kind} 1\n".encode() + canonical_json(value)
+        data = f"mlstore {kind} 1\n".encode() + canonical_json(value)
     except UnicodeEncodeError:
         raise UsageError(f"a {kind} cannot hold text that is not valid unicode") from None
+    if len(data) > LARGEST.get(kind, len(data)):
+        raise UsageError(
+            f"this {kind} would be larger than {LARGEST[kind] >> 20} MiB, and no reader would take it",
+            hint="use folders: no single one may hold that many names" if kind == "tree" else None,
+        )
+    return data
 
 
 def encode_readable(kind: str, value: object, decode: Callable[[bytes], object]) -> bytes:

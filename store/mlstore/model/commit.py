@@ -14,6 +14,7 @@ from mlstore.model.paths import validate_path
 from mlstore.model.times import is_time
 
 RecordKind: TypeAlias = Literal["observed", "asserted"]
+MOST_PARENTS = 64
 _RECORDS = frozenset({"observed", "asserted"})
 _LINE_BREAK = LazyPattern(r"[\x00-\x1f\x7f<>]")
 STAGE_NAME = LazyPattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
@@ -128,6 +129,8 @@ def decode_commit(data: bytes) -> Commit:
         signature=fields.text("signature") if fields.has("signature") else None,
     )
     fields.done()
+    if len(commit.parents) > MOST_PARENTS:
+        raise DecodeError(f"commit: more than {MOST_PARENTS} parents")
     if len(set(commit.parents)) != len(commit.parents):
         raise DecodeError("commit: a parent is named twice")
     if commit.stage is not None and commit.lineage is None:

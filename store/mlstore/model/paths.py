@@ -23,6 +23,10 @@ _FORBIDDEN = LazyPattern(r"[\x00-\x1f\x7f-\x9f\\:/]")
 # HFS+ ignores these when it compares names, so '.g<U+200C>it' is '.git' there.
 _HFS_IGNORED = LazyPattern("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _SHORT_NAME = LazyPattern(r"(?:mlstor|git)~\d+\Z")
+_DEVICE = LazyPattern(r"(?i:aux|con|nul|prn|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$) *(?:\.|\Z)")
+_HIDDEN = LazyPattern(
+    "[\u00ad\u034f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
 _RESERVED = frozenset({".mlstore", ".git"})
 _SHORT = MAX_PATH // 4  # no character takes more than four bytes
 _SIMPLE = LazyPattern(r"[A-Za-z0-9_][A-Za-z0-9_.=,+-]*\Z")
@@ -58,6 +62,15 @@ def _refusal(name: str) -> str | None:
     plain = _HFS_IGNORED.sub("", name).rstrip(". ").casefold()
     if plain in _RESERVED or _SHORT_NAME.match(plain):
         return "'.mlstore' and '.git' are reserved"
+    return None
+
+
+def doubt_about(name: str) -> str | None:
+    """Tell what is wrong with a name that is allowed: a device on Windows, or one that deceives the eye."""
+    if name[0] in "aAcCnNpPlL" and _DEVICE.match(name):
+        return "Windows takes it for a device"
+    if not name.isascii() and _HIDDEN.search(name):
+        return "it holds characters that are invisible or reorder the text around them"
     return None
 
 

@@ -25,6 +25,11 @@ _PLAIN = LazyPattern(
 _PLAIN_SIZE = len('{"id":"","kind":"","name":"","size":},') + 64
 _HEAD = b'mlstore tree 1\n{"entries":['
 _TAIL = b"]}"
+_LARGE = 1 << 20
+_ENTRY = (
+    rb'\{"id":"[0-9a-f]{64}","kind":"[a-z]{1,10}",'
+    rb'"name":"(?:[^"\\]|\\["\\]){1,512}","size":[0-9]{1,19}\}(?:,|\Z)'
+)
 _KINDS: dict[str, EntryKind] = {"file": "file", "executable": "executable", "tree": "tree"}
 
 
@@ -72,7 +77,24 @@ def encode_tree(tree: Tree) -> bytes:
 
 def decode_tree(data: bytes) -> Tree:
     """Read a tree; raises ``DecodeError`` for anything not canonical, hostile names included."""
+    if len(data) > _LARGE:
+        _check_shape(data)
     return _decode_plain(data) or _decode_any(data)
+
+
+def _check_shape(data: bytes) -> None:
+    """Refuse what is no list of entries before a parser makes values of it, many times as large."""
+    import re
+
+    pattern = re.compile(_ENTRY)
+    at, end = len(_HEAD), len(data) - len(_TAIL)
+    if not (data.startswith(_HEAD) and data.endswith(_TAIL)):
+        raise DecodeError("not a tree: it is no list of entries")
+    while at < end:
+        entry = pattern.match(data, at, end)
+        if entry is None:
+            raise DecodeError("not a tree: it is no list of entries")
+        at = entry.end()
 
 
 def _decode_plain(data: bytes) -> Tree | None:

@@ -22,6 +22,7 @@ from mlstore.errors import (
     StorageError,
 )
 from mlstore.hashing import Digest, ObjectFormat, ObjectId, digest_bytes, digester_for, hash_path
+from mlstore.model.canonical import LARGEST
 from mlstore.objects.loose import LooseObjects, missing
 from mlstore.objects.pack import EntryKind, Pack, PackEntry, PackFolder
 from mlstore.objects.pack.folder import SUFFIX
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from mlstore.objects.writer import ObjectWriter
 
 T = TypeVar("T")
-
-METADATA_LIMIT = 256 << 20
-"""No tree, commit or tag is larger (bytes): a bound on what a hostile store can make us hold."""
 
 _HEADERS = {b"mlstore tree 1\n": "tree", b"mlstore commit 1\n": "commit", b"mlstore tag 1\n": "tag"}
 _LONGEST_HEADER = max(map(len, _HEADERS))
@@ -256,7 +254,7 @@ class ObjectDatabase:
             self._decoded.move_to_end(key)
             return self._decoded[key]  # type: ignore[return-value]
         data = self._proved.pop(object_id, None)
-        if data is None and self._size_as_metadata(object_id) > METADATA_LIMIT:
+        if data is None and self._size_as_metadata(object_id) > LARGEST[kind]:
             raise CorruptObject(f"object '{object_id}' is too large for a {kind}", id=object_id)
         try:
             value = decode(self.read(object_id) if data is None else data)

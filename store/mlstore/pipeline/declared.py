@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlstore.errors import ConfigError, PathNotFound
-from mlstore.manifest import MANIFEST_NAME, Manifest, parse_manifest
+from mlstore.manifest import LARGEST_MANIFEST, MANIFEST_NAME, Manifest, parse_manifest
 from mlstore.pipeline.graph import StageGraph
 from mlstore.repository import Repository
 from mlstore.worktree import read_file
@@ -39,7 +39,7 @@ def read_declared(repo: Repository) -> Declared:
 def find_declared(repo: Repository) -> Declared | None:
     """As ``read_declared``, None when there is no such file; it may declare no stages."""
     try:
-        data = read_file(repo, MANIFEST_NAME)
+        data = read_file(repo, MANIFEST_NAME, LARGEST_MANIFEST)
     except PathNotFound:
         return None
     try:

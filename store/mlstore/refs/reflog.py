@@ -10,9 +10,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlstore.durable import append_line, storage_error
+from mlstore.durable import append_line, read_regular, storage_error
 from mlstore.hashing import ObjectId, is_object_id
 from mlstore.model import canonical_json
+
+_LARGEST = 64 << 20
+_LONGEST_LINE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def read_entries(path: Path) -> tuple[list[ReflogEntry], int]:
     Raises ``StorageError`` where the disk does not say.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         return [], 0
     except OSError as exc:
@@ -65,7 +68,7 @@ def read_entries(path: Path) -> tuple[list[ReflogEntry], int]:
 def split_entries(path: Path, since: str) -> tuple[bytes, int]:
     """Give the log at *path* without the entries from before *since*, and the number of those."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         return b"", 0
     kept, gone = [], 0
@@ -79,6 +82,8 @@ def split_entries(path: Path, since: str) -> tuple[bytes, int]:
 
 
 def _parse(line: bytes) -> ReflogEntry | None:
+    if len(line) > _LONGEST_LINE:
+        return None
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -207,6 +207,15 @@ class RefStore:
 
     def _log_path(self, name: str) -> Path:
         return self._root / "logs" / (name if name == "HEAD" else validate_ref(name))
+
+    def require_log(self, name: str) -> None:
+        """Raise ``CorruptFile`` when *name* or its log could not be written: before anything else changes."""
+        path = self._log_path(name)
+        if name != "HEAD":
+            durable.no_link_on_the_way(self._path(name).parent)
+        durable.no_link_on_the_way(path.parent)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.close(durable.open_regular(path))
 
     def _log(self, name: str, entry: ReflogEntry) -> None:
         from mlstore.refs.reflog import append_entry

@@ -21,11 +21,20 @@ MOST_TEXT: Final = 2 << 30
 """Nor one whose paths have more characters in all."""
 
 
+MAX_DEPTH: Final = 1024
+"""No tree is nested deeper: paths are at most 4096 bytes."""
+
+
 class Extent(NamedTuple):
-    """What is below a tree: files, and the characters of their paths (from that tree on)."""
+    """What is below a tree: files, and the characters of their paths (from that tree on).
+
+    ``depth`` counts the trees on the longest way down, ``longest`` the bytes of the longest path.
+    """
 
     files: int
     text: int
+    depth: int = 1
+    longest: int = 0
 
 
 def measure(objects: ObjectDatabase, tree: ObjectId, known: dict[ObjectId, Extent] | None = None) -> Extent:
@@ -48,22 +57,33 @@ def measure(objects: ObjectDatabase, tree: ObjectId, known: dict[ObjectId, Exten
         else:
             stack.pop()
             counted[tree_id] = _sum(entries, counted)
+    if counted[tree].depth > MAX_DEPTH:
+        raise CorruptObject(f"tree '{tree}' is nested too deeply", id=tree)
+    if counted[tree].longest > MAX_PATH:
+        raise path_too_long(tree)
     if counted[tree].files > MOST_FILES or counted[tree].text > MOST_TEXT:
         raise too_large(tree)
     return counted[tree]
 
 
 def _sum(entries: tuple[TreeEntry, ...], counted: dict[ObjectId, Extent]) -> Extent:
-    files = text = 0
+    files = text = depth = longest = 0
     for entry in entries:
         if entry.kind == "tree":
             below = counted[entry.id]
             files += below.files
             text += below.text + below.files * (len(entry.name) + 1)
+            depth = max(depth, below.depth)
+            longest = max(longest, _bytes(entry.name) + 1 + below.longest)
         else:
             files += 1
             text += len(entry.name)
-    return Extent(files, text)
+            longest = max(longest, _bytes(entry.name))
+    return Extent(files, text, depth + 1, longest)
+
+
+def _bytes(name: str) -> int:
+    return len(name) if name.isascii() else len(name.encode())
 
 
 def too_large(tree: ObjectId) -> CorruptObject:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from mlstore import durable
 from mlstore._progress import Progress
 from mlstore.config import CONFIG_NAME, FORMAT_VERSION, Config
-from mlstore.durable import DEFAULT_WAIT, storage_errors
-from mlstore.errors import ConfigError, InvalidPath, NotARepository, StorageError, UsageError
+from mlstore.durable import DEFAULT_WAIT, open_regular, read_regular, storage_errors
+from mlstore.errors import ConfigError, InvalidPath, NotARepository, UsageError
 from mlstore.hashing import DEFAULT_FORMAT, ObjectFormat, object_format
 from mlstore.index import Index
+from mlstore.index.codec import check_start
 from mlstore.objects import ObjectDatabase
 from mlstore.refs import RefStore
+from mlstore.repository.ownership import Trust, require_owner
 
 if TYPE_CHECKING:
     from mlstore.objects import Collector
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 STORE_NAME = ".mlstore"
 DEFAULT_BRANCH = "main"
+_LARGEST_CONFIG = 1 << 20
 
 
 class Repository:
@@ -36,8 +38,9 @@ class Repository:
     Reading needs no lock. Whoever changes refs or the index holds ``write_lock``.
     """
 
-    def __init__(self, root: Path, config: Config) -> None:
+    def __init__(self, root: Path, config: Config, trusted: Trust | None = None) -> None:
         self.root = root
+        self.trusted = trusted
         self.store = root / STORE_NAME
         self.scratch = self.store / "tmp"
         self.progress: Progress | None = None  # who wants to know how far a checkout is
@@ -50,27 +53,29 @@ class Repository:
     # opening
 
     @classmethod
-    def discover(cls, start: Path) -> Repository:
-        """Open the repository that *start* lies in; raises ``NotARepository``."""
+    def discover(cls, start: Path, *, trusted: Trust | None = None) -> Repository:
+        """Open the repository that *start* lies in; raises as ``open``."""
         here = start.resolve()
         for folder in (here, *here.parents):
             if (folder / STORE_NAME / CONFIG_NAME).is_file():
-                return cls.open(folder)
+                return cls.open(folder, trusted=trusted)
         raise NotARepository(
             f"'{start}' is not in an mlstore repository", hint="run 'mlstore init' to make one here"
         )
 
     @classmethod
-    def open(cls, root: Path) -> Repository:
-        """Open the repository whose worktree is *root*; raises ``NotARepository`` or ``ConfigError``."""
+    def open(cls, root: Path, *, trusted: Trust | None = None) -> Repository:
+        """Open the repository whose worktree is *root*.
+
+        Raises ``NotARepository``, ``ConfigError``, or ``NotOwned`` for one that is another user's, unless
+        *trusted* takes it (see ``require_owner``).
+        """
         root = root.resolve()
         path = root / STORE_NAME / CONFIG_NAME
+        require_owner(root, path.parent, trusted)
         try:
-            with storage_errors(path):
-                text = path.read_text("utf-8")
-        except StorageError as exc:
-            if exc.data["errno"] not in (errno.ENOENT, errno.ENOTDIR):
-                raise
+            text = read_regular(path, _LARGEST_CONFIG, error=ConfigError).decode("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
             raise NotARepository(
                 f"'{root}' is not an mlstore repository", hint="run 'mlstore init' to make one there"
             ) from None
@@ -89,10 +94,12 @@ class Repository:
             raise ConfigError(
                 f"'{path}' has no 'core.object-format'", file=str(path), key="core.object-format"
             )
-        return cls(root, config)
+        return cls(root, config, trusted)
 
     @classmethod
-    def init(cls, root: Path, object_format_name: str | None = None) -> Repository:
+    def init(
+        cls, root: Path, object_format_name: str | None = None, *, trusted: Trust | None = None
+    ) -> Repository:
         """Make a repository in *root*, or open the one that is there (nothing in it is changed).
 
         Raises ``UsageError`` for an unknown object format or one that differs from the existing.
@@ -101,7 +108,7 @@ class Repository:
         root = root.resolve()
         store = root / STORE_NAME
         if (store / CONFIG_NAME).is_file():
-            found = cls.open(root)
+            found = cls.open(root, trusted=trusted)
             if object_format_name is not None and found.format.name != name:
                 raise UsageError(f"'{root}' is a repository with object format '{found.format.name}' already")
             return found
@@ -112,7 +119,7 @@ class Repository:
         # The config comes last: a folder without it is no repository yet.
         text = f'[core]\nformat = {FORMAT_VERSION}\nobject-format = "{name}"\n'
         durable.replace_file(store / CONFIG_NAME, text.encode(), scratch=scratch)
-        return cls.open(root)
+        return cls.open(root, trusted=trusted)
 
     # parts
 
@@ -247,8 +254,9 @@ class Repository:
         path = self.store / "index"
         with storage_errors(path):
             try:
-                with open(path, "rb", buffering=0) as file:
+                with os.fdopen(open_regular(path), "rb", buffering=0) as file:
                     status = os.fstat(file.fileno())
+                    check_start(file.fileno(), status.st_size)
                     index = Index.load(file.read(), status.st_mtime_ns)
                     index.stamp = _stamp(status)
                     return index

@@ -12,7 +12,7 @@ from mlstore.errors import CorruptObject, InvalidPath
 from mlstore.hashing import ObjectFormat, ObjectId
 from mlstore.model.paths import MAX_PATH
 from mlstore.model.tree import Tree, TreeEntry, encode_tree
-from mlstore.repository.extent import Extent, measure, path_too_long
+from mlstore.repository.extent import MAX_DEPTH, Extent, measure, path_too_long
 
 if TYPE_CHECKING:
     from mlstore.objects import ObjectDatabase, ObjectWriter
@@ -21,9 +21,6 @@ Snapshot: TypeAlias = dict[str, TreeEntry]
 ChangeStatus: TypeAlias = Literal["added", "deleted", "modified", "mode"]
 
 _SMALL_TEXT = 16 << 20  # characters of paths that are expanded without counting first
-
-MAX_DEPTH = 1024
-"""No tree is nested deeper: paths are at most 4096 bytes."""
 
 
 class Change(NamedTuple):

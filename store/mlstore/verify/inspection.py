@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from mlstore.errors import CorruptError, CorruptObject, MlstoreError, NotFoundError
 from mlstore.hashing import ObjectId
 from mlstore.model import Commit, Tree, compute_lineage
-from mlstore.repository import Repository
+from mlstore.model.paths import doubt_about
+from mlstore.repository import Extent, Repository, measure
 from mlstore.verify.findings import Finding
 
 # A path is at most 4096 bytes; what is deeper is told by its beginning.
@@ -172,14 +173,50 @@ class Inspection:
                 elif blobs and self.blobs.setdefault(entry.id, entry.size) != entry.size:
                     self.other_sizes[entry.id] = entry.size
 
+    def check_extent(self, commit_id: ObjectId, known: dict[ObjectId, Extent] | None = None) -> None:
+        """Refuse a snapshot that no command would expand: a walk saw each of its trees only once."""
+        commit = self.commits.get(commit_id)
+        if commit is None or commit.tree not in self.trees:
+            return
+        try:
+            measure(self.repo.objects, commit.tree, known)
+        except CorruptError as exc:
+            if commit.tree not in self.damaged and exc.data.get("id") not in self.damaged:
+                self.findings.append(
+                    Finding(
+                        "corrupt-object", exc.message, commit=commit_id, expected=commit.tree, hint=exc.hint
+                    )
+                )
+        except NotFoundError:
+            return  # a tree below is missing, and told so
+
     def _read_tree(self, tree_id: ObjectId, need: Need) -> Tree | None:
         try:
             value = self.repo.objects.read_tree(tree_id)
         except (CorruptError, NotFoundError) as exc:
             self.damage(tree_id, exc, need, "tree")
             return None
-        self.trees.add(tree_id)
+        if tree_id not in self.trees:
+            self.trees.add(tree_id)
+            self._check_names(value, need)
         return value
+
+    def _check_names(self, tree: Tree, need: Need) -> None:
+        """Warn of names that are allowed and yet do harm elsewhere."""
+        for entry in tree.entries:
+            doubt = doubt_about(entry.name)
+            if doubt is not None:
+                path = f"{need.path}/{entry.name}" if need.path else entry.name
+                self.findings.append(
+                    Finding(
+                        "doubtful-name",
+                        f"'{path}' is an odd name: {doubt}",
+                        severity="warning",
+                        commit=need.commit,
+                        path=path,
+                        hint="rename it before somebody checks it out there, or reads it here",
+                    )
+                )
 
     def need_blob(
         self, object_id: ObjectId, commit: ObjectId, path: str | None, *, size: int | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlstore.errors import CorruptError, MlstoreError, NotFoundError
+from mlstore.durable import read_regular
+from mlstore.errors import ConfigError, CorruptError, MlstoreError, NotFoundError
 from mlstore.gate.policy import read_policy
 from mlstore.hashing import ObjectId
 from mlstore.history import Chain, read_chain
@@ -12,14 +13,16 @@ from mlstore.refs import TAGS
 from mlstore.repository import Repository
 from mlstore.verify.findings import Finding
 
+_LARGEST = 16 << 20
+
 
 def read_lock(repo: Repository) -> Lock | None:
     """Give ``mlstore.lock`` of the worktree, None when there is none; raises ``ConfigError``."""
     try:
-        text = (repo.root / LOCK_NAME).read_bytes().decode("utf-8", "replace")
+        data = read_regular(repo.root / LOCK_NAME, _LARGEST, error=ConfigError)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return parse_lock(text)
+    return parse_lock(data.decode("utf-8", "replace"))
 
 
 def make_pin(repo: Repository, name: str, commit_id: ObjectId, chain: Chain) -> Pin:

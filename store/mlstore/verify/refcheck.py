@@ -41,6 +41,7 @@ class RefCheck:
                 continue
             self.roots.add(target)
             if target in self.repo.objects:
+                self._check_branch(name, target)
                 tips |= self._peel(name, target)
                 continue
             self.findings.append(
@@ -53,6 +54,17 @@ class RefCheck:
                 )
             )
         return tips, len(names)
+
+    def _check_branch(self, name: str, target: ObjectId) -> None:
+        if not name.startswith(BRANCHES) or target in self.inspection.damaged:
+            return
+        try:
+            kind = self.repo.objects.kind(target)
+        except (CorruptError, NotFoundError):
+            return  # told where it is followed
+        if kind != "commit":
+            text = f"'{name}' is a branch, and what it points to is a {kind}, not a commit"
+            self.findings.append(Finding("corrupt-file", text, path=name, hint=self._propose(name)))
 
     def _check_unborn(self, name: str) -> None:
         """A HEAD on a branch that is not there is fine in a new repository; later it may be half a name."""
@@ -144,15 +156,22 @@ class RefCheck:
                     if kind == "tree":
                         self.inspection.walk_tree(target, target, blobs=True)
                     return set()
-                target = self.repo.objects.read_tag(target).target
+                tag = self.repo.objects.read_tag(target)
+                target = tag.target
                 if target not in self.repo.objects:
                     raise NotFoundError(f"tag '{name}' points to an object that is not there")
+                actual = self.repo.objects.kind(target)
+                if actual != tag.target_kind and target not in self.inspection.damaged:
+                    raise CorruptError(
+                        f"tag '{name}' says that it names a {tag.target_kind}: it is a {actual}"
+                    )
             except CorruptError as exc:
                 self._tell("corrupt-object", name, target, exc)
                 return set()
             except NotFoundError as exc:
                 self._tell("missing-object", name, target, exc)
                 return set()
+        self._tell("corrupt-object", name, target, CorruptError(f"'{name}' is a chain of tags without end"))
         return set()
 
     def _tell(self, kind: str, name: str, target: ObjectId, exc: MlstoreError) -> None:

@@ -111,7 +111,7 @@ def decode_state(data: bytes) -> dict[str, Any] | None:
         return None
     try:
         state = json.loads(body[len(_HEADER) :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return state if isinstance(state, dict) else None
 

@@ -11,7 +11,8 @@ from mlstore.hashing import ObjectId
 from mlstore.index import Index
 from mlstore.index.codec import check_paths
 from mlstore.objects.audit import Audit
-from mlstore.repository import Extent, Repository, measure
+from mlstore.repository import Extent, Repository
+from mlstore.verify.exposure import check_exposure
 from mlstore.verify.findings import Category, Finding, Report
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.notes import check_notes
@@ -122,6 +123,7 @@ class _Fsck:
         report.findings += check_notes(self._repo, inspection.damaged.keys())
         self._check_index()
         self._check_strangers()
+        report.findings += check_exposure(self._repo)
         name_owners(inspection)
         report.findings = [*inspection.findings, *report.findings]
         self._find_unreachable()
@@ -238,23 +240,9 @@ class _Fsck:
 
     def _check_extent(self) -> None:
         """A snapshot that no command would expand: the walk above saw each of its trees only once."""
-        inspection = self._inspection
         known: dict[ObjectId, Extent] = {}
-        for commit_id, commit in inspection.commits.items():
-            if commit.tree not in inspection.trees:
-                continue
-            try:
-                measure(self._repo.objects, commit.tree, known)
-            except CorruptError as exc:
-                if exc.data.get("id") in inspection.damaged:
-                    continue  # a tree below cannot be read, and is told
-                self._report.findings.append(
-                    Finding(
-                        "corrupt-object", exc.message, commit=commit_id, expected=commit.tree, hint=exc.hint
-                    )
-                )
-            except NotFoundError:
-                continue  # a tree below is missing, and told so
+        for commit_id in self._inspection.commits:
+            self._inspection.check_extent(commit_id, known)
 
     def _check_index(self) -> None:
         try:

@@ -23,6 +23,7 @@ from mlstore.verify.anchors import AnchorCheck
 from mlstore.verify.blocks import check_chain, stated_size, undecided_keys
 from mlstore.verify.content import check_blobs
 from mlstore.verify.coverage import skipped_keys
+from mlstore.verify.exposure import check_exposure
 from mlstore.verify.findings import Finding, Report, StageVerdict
 from mlstore.verify.inspection import Inspection
 from mlstore.verify.judging import Judge
@@ -127,6 +128,7 @@ class _Verification:
 
     def run(self) -> Report:
         report, options = self._report, self._options
+        self._report.findings += check_exposure(self._repo)
         self._check_history()
         self._check_content()
         self._check_lineage()
@@ -180,6 +182,7 @@ class _Verification:
         for commit_id, commit in inspection.commits.items():
             blobs = self._options.history or commit_id == self._commit
             inspection.walk_tree(commit.tree, commit_id, blobs=blobs)
+        inspection.check_extent(self._commit)
         for block in chain.blocks if chain else ():
             for path, object_id in block.stage.outputs.items():
                 size = None if object_id in inspection.blobs else stated_size(self._repo, block, path)
@@ -393,7 +396,7 @@ def _other_repository(repo: Repository, text: str) -> tuple[Repository, ObjectId
     folder, _, rev = text.rpartition("@")
     for path, revision in ((text, "HEAD"), (folder, rev or "HEAD")):
         if path and (Path(path) / STORE_NAME).is_dir():
-            found = Repository.open(Path(path))
+            found = Repository.open(Path(path), trusted=repo.trusted)
             if found.format != repo.format:
                 raise UsageError(
                     f"'{path}' has object format '{found.format.name}', this repository '{repo.format.name}'",

@@ -291,6 +291,10 @@ def restore_paths(
             _refuse_place(lost)
         if worktree:
             changed |= {*write, *remove}
+            names = Collisions()
+            for path in chosen if write else ():
+                if path in source:
+                    names.add(path)  # with what is there already, too
             with WorktreeWriter(repo) as writer:
                 writer.stage_all(write, repo.progress)
                 for path in remove:

@@ -8,7 +8,7 @@ import stat
 from typing import NamedTuple
 
 from mlstore.durable import storage_error
-from mlstore.errors import InvalidPath, PathNotFound, Refused
+from mlstore.errors import ConfigError, InvalidPath, PathNotFound, Refused
 from mlstore.hashing import Digest, checksum_fd, hash_fd
 from mlstore.index import Index, IndexEntry, StatData
 from mlstore.model import TreeEntry
@@ -115,10 +115,16 @@ def settle(path: str, before: os.stat_result, digest: Digest, after: os.stat_res
     return HashedFile(path, kind_of(after), digest, None if racy else data)
 
 
-def read_file(repo: Repository, path: str) -> bytes:
-    """Give the bytes of the file at *path*."""
+def read_file(repo: Repository, path: str, most: int | None = None) -> bytes:
+    """Give the bytes of the file at *path*; raises ``ConfigError`` beyond *most* bytes."""
     fd = open_file(repo, path)
     with os.fdopen(fd, "rb") as file:
+        if most is not None and os.fstat(fd).st_size > most:
+            raise ConfigError(
+                f"'{path}' is larger than {most >> 20} MiB, which no such file is",
+                hint="look at what stands there",
+                file=path,
+            )
         try:
             return file.read()
         except OSError as exc:

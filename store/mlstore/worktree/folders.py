@@ -1,4 +1,8 @@
-"""Folders of the worktree, opened by descriptor one component at a time: no link is ever followed."""
+"""Folders of the worktree, opened by descriptor: no link is followed, whoever puts one there meanwhile.
+
+By ``openat2`` in one call where the kernel has it, else (and where a folder has to be made) one component at
+a time, each below the descriptor of the one before.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from mlstore.durable.files import CREATE, write_all
 from mlstore.errors import WouldOverwrite
 from mlstore.hashing import PIECE
 from mlstore.model import parents_of
+from mlstore.worktree.beneath import open_beneath
 
 _FOLDER = (
     os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -35,8 +40,16 @@ class Folders:
         self._replace = replace
         self._name: str | None = None
         self._fd = -1
+        self._root_fd = -1
 
     def close(self) -> None:
+        """Close what is open; folders are opened again when they are needed."""
+        self._leave()
+        if self._root_fd >= 0:
+            os.close(self._root_fd)
+            self._root_fd = -1
+
+    def _leave(self) -> None:
         """Close the folder used last."""
         if self._fd >= 0:
             os.close(self._fd)
@@ -80,7 +93,7 @@ class Folders:
             if exc.errno in _BLOCKED:
                 return
             raise storage_error(exc, path) from exc
-        self.close()
+        self._leave()
         for parent in parents_of(path):
             above, _, last = parent.rpartition("/")
             try:
@@ -89,7 +102,7 @@ class Folders:
             except OSError:
                 break  # not empty
             finally:
-                self.close()
+                self._leave()
 
     def _clear_folder(self, path: str, name: str, fd: int) -> None:
         """A folder that holds only empty ones gives way to a file; one with files does when told so."""
@@ -118,12 +131,24 @@ class Folders:
             yield self._check_by_name(folder, create=create)
             return
         if self._name != folder:
-            self.close()
+            self._leave()
             self._fd = self._walk(folder, create=create)
             self._name = folder
         yield self._fd
 
     def _walk(self, folder: str, *, create: bool) -> int:
+        beneath = open_beneath() if folder else None
+        if beneath is None:
+            return self._walk_by_component(folder, create=create)
+        if self._root_fd < 0:
+            self._root_fd = os.open(self._root, _FOLDER)
+        try:
+            return beneath(self._root_fd, folder, _FOLDER)
+        except OSError:
+            # Something is missing, in the way, or too long for one call: see what, step by step.
+            return self._walk_by_component(folder, create=create)
+
+    def _walk_by_component(self, folder: str, *, create: bool) -> int:
         fd = os.open(self._root, _FOLDER)
         done = ""
         for name in folder.split("/") if folder else []:

@@ -10,7 +10,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlstore.durable import storage_errors
+from mlstore.durable import read_regular, storage_errors
+from mlstore.errors import InvalidPath
 from mlstore.model.paths import LOCK_NAME
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 IGNORE_NAME = ".mlstoreignore"
 # How the library's patterns call the slash behind a folder that they name.
 _IN_FOLDER = "ps_d"
+_LARGEST = 16 << 20
 ALWAYS_IGNORED = frozenset({".mlstore", ".git"})
 
 
@@ -97,7 +99,7 @@ def _verdict(spec: GitIgnoreSpec, path: str) -> bool | None:
 def _read_spec(path: Path) -> GitIgnoreSpec | None:
     with storage_errors(path):
         try:
-            text = path.read_bytes().decode("utf-8", "surrogateescape")
+            text = read_regular(path, _LARGEST, error=InvalidPath).decode("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError):
             return None
     from pathspec import GitIgnoreSpec

@@ -15,7 +15,7 @@ from mlstore.durable import storage_error
 from mlstore.errors import ConfigError, InvalidPath, NotFoundError
 from mlstore.hashing import Digest, ObjectId
 from mlstore.index import Index, StatData
-from mlstore.manifest import MANIFEST_NAME, StorageSpec, parse_manifest
+from mlstore.manifest import LARGEST_MANIFEST, MANIFEST_NAME, StorageSpec, parse_manifest
 from mlstore.model import validate_path
 from mlstore.objects import SMALL, ObjectWriter
 from mlstore.repository import Repository
@@ -154,7 +154,9 @@ class Storer:
     def _storage(self) -> StorageSpec:
         """``[storage]`` of the worktree's ``mlstore.toml``; one that cannot be read changes nothing here."""
         try:
-            return parse_manifest(read_file(self._repo, MANIFEST_NAME).decode("utf-8")).storage
+            return parse_manifest(
+                read_file(self._repo, MANIFEST_NAME, LARGEST_MANIFEST).decode("utf-8")
+            ).storage
         except (ConfigError, NotFoundError, InvalidPath, UnicodeDecodeError):
             return StorageSpec()
 

@@ -18,6 +18,7 @@ from mlstore._progress import Progress, expect
 from mlstore._twin import LOOK_UP_EVERY, beside, may_fork, stop_if_alone
 from mlstore.durable import Staging, storage_errors, sync_folder
 from mlstore.durable.behind import BEHIND_FROM, write_behind
+from mlstore.errors import CorruptObject
 from mlstore.hashing import Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
 from mlstore.index import StatData
 from mlstore.model import Collisions, TreeEntry, validate_path, validate_paths
@@ -77,6 +78,7 @@ class WorktreeWriter:
                     digest = self._stream(entry.id, file.write)
         finally:
             file.close()
+        _require_size(entry, digest.size)
         self._files[path] = (file.path, digest)
 
     def _stream(self, object_id: ObjectId, write: Callable[[bytes], None]) -> Digest:
@@ -167,6 +169,7 @@ class WorktreeWriter:
         for object_id, data in self._repo.objects.fetch(list(wanted), SMALL):
             digest = Digest(object_id, len(data), checksum_bytes(data))
             for path in wanted[object_id]:
+                _require_size(files[path], len(data))
                 yield path, data, digest
 
     def _write_small(self, path: str, data: bytes, digest: Digest, mode: int) -> None:
@@ -246,6 +249,15 @@ def write_text(repo: Repository, path: str, text: str) -> None:
     if repo.fsync:
         with storage_errors(path):
             sync_folder((repo.root / path).parent)
+
+
+def _require_size(entry: TreeEntry, actual: int) -> None:
+    if entry.size != actual:
+        raise CorruptObject(
+            f"object '{entry.id}' has {actual} bytes, its tree says {entry.size}",
+            hint="'mlstore verify' tells which commit says so: it was put together by hand",
+            id=entry.id,
+        )
 
 
 def _mode(entry: TreeEntry) -> int:

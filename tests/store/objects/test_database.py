@@ -340,7 +340,7 @@ def test_an_object_too_large_for_metadata_is_not_read(
     objects: ObjectDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     object_id = add(objects, b"mlstore tree 1\n" + b"x" * 100)
-    monkeypatch.setattr(database, "METADATA_LIMIT", 50)
+    monkeypatch.setitem(database.LARGEST, "tree", 50)
     monkeypatch.setattr(objects, "read", None)
     with pytest.raises(CorruptObject, match="too large"):
         objects.read_tree(object_id)

@@ -109,7 +109,7 @@ def test_a_config_that_is_no_text_or_no_file_is_an_error(tmp_path: Path) -> None
         Repository.open(tmp_path)
     config.unlink()
     config.mkdir()
-    with pytest.raises(StorageError):
+    with pytest.raises(ConfigError, match="not a file"):
         Repository.open(tmp_path)
 
 
@@ -237,7 +237,7 @@ def test_a_damaged_index_is_an_error_that_names_it(work: Work) -> None:
     assert caught.value.data["path"] == "index"
     (work.repo.store / "index").unlink()
     (work.repo.store / "index").mkdir()
-    with pytest.raises(StorageError):
+    with pytest.raises(CorruptFile):
         work.repo.read_index()
 
 

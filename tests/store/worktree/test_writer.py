@@ -433,9 +433,16 @@ def test_a_tree_that_understates_a_size_does_not_make_us_hold_the_blob(
     liar = blob(work, data)._replace(size=1)
     monkeypatch.setattr(ObjectDatabase, "read", lambda *_: pytest.fail("it was read whole"))
     with WorktreeWriter(work.repo) as files:
-        files.stage_all({"a": liar, "b": liar})
-        files.apply()
-    assert (work.path("a").read_bytes(), work.path("b").read_bytes()) == (data, data)
+        with pytest.raises(CorruptObject, match="its tree says 1"):
+            files.stage_all({"a": liar, "b": liar})
+    assert not work.path("a").exists()
+
+
+@pytest.mark.parametrize("said", [0, 1, 6, 1 << 40])
+def test_a_tree_that_states_another_size_is_refused(work: Work, said: int) -> None:
+    liar = blob(work, b"12345")._replace(size=said)
+    with WorktreeWriter(work.repo) as files, pytest.raises(CorruptObject, match="has 5 bytes"):
+        files.stage_all({"a": liar})
 
 
 def test_many_files_are_spread_over_the_disk_and_their_folders_keep_no_mark_of_it(
@@ -538,9 +545,7 @@ class TestInTwo:
             if damage == "size":
                 bad[path] = blob(work, b"x" * (SMALL + 1))
                 bad[path] = bad[path]._replace(size=3)
-                self.put(work, {p: e for p, e in bad.items() if p != path} | {path: bad[path]})
-                continue
-            if damage == "corrupt":
+            elif damage == "corrupt":
                 work.damage(files[path].id, b"other")
             else:
                 bad[path] = files[path]._replace(id=ObjectId("ab" * 32))

@@ -1,0 +1,149 @@
+"""Every hostile repository before every command: refused as documented, in bounds, and contained."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.hostile.attack import COMMANDS
+from tests.hostile.cases import CASES
+from tests.hostile.expected import BESIDES, MUST_REFUSE, WRITES
+from tests.support import environment
+
+from mlstore_cli.registry import COMMANDS as REGISTERED
+
+ROOT = Path(__file__).parents[2]
+MOST_MEMORY = 200 << 20
+DOCUMENTED = range(7)
+# What has no bound on disk, or takes the builder long, meets only the commands that read that far.
+LARGE = ("bomb-tree", "bomb-commit", "nested-too-deeply", "tag-of-a-long-chain")
+FEW = ["log", "show", "diff", "ls-tree", "cat-file", "verify", "verify-against", "fsck", "du", "gc", "load",
+       "verify-json", "fsck-json", "checkout", "reset"]  # fmt: skip
+
+WAYS_IN = ["log", "show", "diff", "ls-tree", "cat-file", "du", "inspect", "run-dry", "verify", "verify-json",
+           "verify-against", "exec", "load", "clone", "fsck", "fsck-json", "status", "add", "gc",
+           "checkout", "switch", "restore", "reset"]  # fmt: skip
+
+
+class Attacker:
+    """The process that builds and attacks; one for all cases of a worker."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        path = os.pathsep.join(str(ROOT / name) for name in ("", "store", "cli"))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("attack.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment({"PYTHONPATH": path}),
+            encoding="utf-8",
+        )
+
+    def attack(self, case: str, only: list[str] | None = None) -> list[dict[str, Any]]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        request = {"case": case, "folder": str(self._folder / case), "only": only}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        found: list[dict[str, Any]] = json.loads(self._process.stdout.readline())["answers"]
+        return found
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def attacker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacker]:
+    found = Attacker(tmp_path_factory.mktemp("hostile"))
+    yield found
+    found.close()
+
+
+def unsafe(text: str) -> set[str]:
+    """Give the characters of *text* that control a terminal, hide or reorder, as Unicode classes them."""
+    kinds = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return {char for char in text if char not in "\n\t" and unicodedata.category(char) in kinds}
+
+
+def complaints(answer: dict[str, Any], expected: dict[str, set[int]]) -> list[str]:
+    """Say what is wrong with how a command took it."""
+    name = answer["command"]
+    if "killed" in answer:
+        return [f"{name}: died or hung, ended by signal or status {answer['killed']}"]
+    text, status = answer["out"] + answer["err"], answer["status"]
+    wrong = []
+    if status not in expected.get(name, DOCUMENTED):
+        wrong.append(f"status {status}, expected {sorted(expected.get(name, DOCUMENTED))}")
+    if "internal error" in text or "Traceback" in text or "out of memory" in text:
+        wrong.append("a bug")
+    if unsafe(text):
+        wrong.append(f"raw {unsafe(text)!r}")
+    if not answer["outside"] or not answer["beside"]:
+        wrong.append("something outside the worktree changed")
+    if answer["started"]:
+        wrong.append(f"started {answer['started']}")
+    if answer["peak"] > MOST_MEMORY:
+        wrong.append(f"{answer['peak'] >> 20} MiB")
+    if status and name in WRITES and not answer["worktree"]:
+        wrong.append("refused, and the worktree changed")
+    if name.endswith("-json"):
+        wrong += [] if json.loads(answer["out"])["schema"].startswith("mlstore.") else ["no schema"]
+    elif status and not answer["out"] and name != "exec":  # which reports on stderr
+        lines = answer["err"].splitlines()
+        heads = [line.partition(":")[0] for line in lines if not line.startswith("  ")]
+        if heads not in (["error"], ["error", "hint"]):
+            wrong.append("not one line and a hint")
+    return [f"{name}: {what}: {text[:300]!r}" for what in wrong]
+
+
+def commands_for(name: str) -> list[str] | None:
+    """Give the commands that meet a case, None for every one.
+
+    All cases meet all ways in; the other commands read what these read, and meet one case of each kind of
+    lie, and all whose harm is in what is shown or where is written.
+    """
+    if name.startswith(LARGE):
+        return FEW
+    where = CASES[name].where
+    first = next(case.name for case in CASES.values() if case.where == where)
+    return None if name == first or where in ("text", "store", "log", "worktree") else WAYS_IN
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_hostile_repository_is_survived_by_every_command(attacker: Attacker, name: str) -> None:
+    only = commands_for(name)
+    answers = attacker.attack(name, only)
+    expected = {**MUST_REFUSE[CASES[name].where], **BESIDES.get(name, {})}
+    wrong = [what for answer in answers for what in complaints(answer, expected)]
+    assert not wrong, "\n".join(wrong)
+    assert len(answers) == len(only or COMMANDS)
+
+
+def test_the_sound_repository_that_all_cases_start_from_is_taken_by_every_command(attacker: Attacker) -> None:
+    """The control: what refuses everything refuses nothing in particular."""
+    answers = {answer["command"]: answer for answer in attacker.attack("control")}
+    refused = {name: answer["err"] for name, answer in answers.items() if answer["status"] not in (0, 1)}
+    # There is no such tag, and this is no git repository.
+    assert set(refused) == {"show-tag", "hook"}, refused
+    for name in (*WRITES, "fsck", "verify", "load", "run-dry"):
+        assert answers[name]["status"] == 0, answers[name]["err"]
+
+
+def test_every_command_that_there_is_is_attacked() -> None:
+    # `reproduce` is asked to execute what the repository says: there is nothing to be kept from.
+    assert {argv[0] for argv in COMMANDS.values() if argv} == set(REGISTERED) - {"reproduce"}
+
+
+def test_every_kind_of_lie_has_its_cases() -> None:
+    assert {case.where for case in CASES.values()} == set(MUST_REFUSE)
