@@ -24,6 +24,7 @@ from mlstore_cli.main import main
 
 # What commands import when they need it, and what they stand on: once here, not in every child.
 OTHERS = (
+    "_strptime",
     "blake3",
     "click",
     "concurrent.futures",
