@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlstore import durable
-from mlstore._progress import Progress
 from mlstore.config import CONFIG_NAME, FORMAT_VERSION, Config
 from mlstore.durable import DEFAULT_WAIT, open_regular, read_regular, storage_errors
 from mlstore.errors import ConfigError, InvalidPath, NotARepository, UsageError
@@ -23,6 +22,7 @@ from mlstore.refs import RefStore
 from mlstore.repository.ownership import Trust, require_owner
 
 if TYPE_CHECKING:
+    from mlstore._progress import Progress
     from mlstore.objects import Collector
     from mlstore.refs import Move
     from mlstore.repository.filter import Filter

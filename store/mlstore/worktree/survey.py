@@ -14,7 +14,6 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlstore._twin import beside, may_fork
 from mlstore.durable import storage_error
 from mlstore.hashing import checksum_bytes, checksum_fd
 from mlstore.index.table import Table
@@ -84,7 +83,7 @@ def survey(root: str, index: Index, *, listing: bool) -> Found:
     table = index.table
     folders = list(folders_of(table.paths))
     surveyor = _Surveyor(root, table, index.written_ns, listing=listing)
-    if len(table.paths) < FORK_FROM or not may_fork():
+    if len(table.paths) < FORK_FROM or not _may_fork():
         surveyor.look(folders)
         return surveyor.found
     half = _middle(folders, len(table.paths) // 2)
@@ -294,9 +293,17 @@ def _middle(folders: list[Folder], rows: int) -> int:
     return len(folders)
 
 
+def _may_fork() -> bool:
+    from mlstore._twin import may_fork
+
+    return may_fork()
+
+
 def _look_in_two(surveyor: _Surveyor, ours: list[Folder], others: list[Folder]) -> None:
     """Look at *ours* here and at *others* in a child; what goes wrong there is done again, and said, here."""
     import marshal
+
+    from mlstore._twin import beside
 
     def theirs() -> bytes:
         surveyor.look(others)

@@ -49,7 +49,7 @@ def walked(request: pytest.FixtureRequest, work: Work, monkeypatch: pytest.Monke
         if not hasattr(os, "fork"):
             pytest.skip("no fork here")
         monkeypatch.setattr(MODULE, "FORK_FROM", 1)
-        monkeypatch.setattr(MODULE, "may_fork", lambda: True)
+        monkeypatch.setattr(MODULE, "_may_fork", lambda: True)
     elif request.param == "no folder descriptors":
         monkeypatch.setattr(MODULE, "_DIR_FD", False)
     return work
