@@ -122,9 +122,14 @@ def test_a_name_from_the_disk_cannot_get_out_of_the_proposed_line(two: Work) -> 
     assert "touch x" not in (finding.hint or "").replace("'.mlstore/refs/heads/a;touch x'", "")
 
 
-def test_the_chain_of_tags_ends(two: Work) -> None:
+def test_a_chain_of_tags_that_no_command_follows_is_told(two: Work) -> None:
     target = ObjectId(two.commits["two"])
     for number in range(40):
         create_tag(two.repo, f"t{number}", target, message="t", tagger=ADA, time=two.now())
         target = ObjectId((two.repo.store / f"refs/tags/t{number}").read_text().strip())
-    assert check(two).ok
+    report = check(two)
+    assert {finding.path for finding in report.findings} == {
+        f"refs/tags/t{number}" for number in range(31, 40)
+    }
+    assert all("without end" in finding.message for finding in report.findings)
+    assert not report.ok
