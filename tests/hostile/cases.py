@@ -992,7 +992,19 @@ def ignore_is_a_link_outside(raw: Raw) -> None:
 
 @case("text")
 def ignore_of_odd_patterns(raw: Raw) -> None:
-    raw.write(".mlstoreignore", "[" * 5000 + "\n" + "**/" * 200 + "x\n" + "!" * 500 + "\n")
+    raw.write(".mlstoreignore", "[" * 5000 + "\n" + "**/**/**/x\n" + "!" * 500 + "\n")
+
+
+@case("ignore")
+def ignore_of_many_stars(raw: Raw) -> None:
+    raw.write("a" * 200, b"x")
+    raw.write(".mlstoreignore", "*a" * 60 + "b\n")
+
+
+@case("ignore")
+def ignore_of_many_folders(raw: Raw) -> None:
+    raw.write("a/" * 60 + "a", b"x")
+    raw.write(".mlstoreignore", "**/" * 200 + "b\n")
 
 
 # --- the worktree -------------------------------------------------------------------------------------------

@@ -6,12 +6,13 @@ lock names a commit, so no commit can hold it.
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlstore.durable import read_regular, storage_errors
-from mlstore.errors import InvalidPath
+from mlstore.errors import ConfigError, InvalidPath
 from mlstore.model.paths import LOCK_NAME
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ IGNORE_NAME = ".mlstoreignore"
 # How the library's patterns call the slash behind a folder that they name.
 _IN_FOLDER = "ps_d"
 _LARGEST = 16 << 20
+_MOST_WILD = 3  # of '*' between two slashes, and of '**': matching tries each against every place
+_SET = re.compile(r"\[[^]]*\]")
+_STARS = re.compile(r"\*+")
 ALWAYS_IGNORED = frozenset({".mlstore", ".git"})
 
 
@@ -104,6 +108,7 @@ def _read_spec(path: Path) -> GitIgnoreSpec | None:
             return None
     from pathspec import GitIgnoreSpec
 
+    _refuse_many_stars(path, text)
     lines = [line for line in text.split("\n") if line.strip() not in ("/", "!/")]  # the root: nothing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # about odd sets like '[[]', which mean what they say
@@ -111,6 +116,21 @@ def _read_spec(path: Path) -> GitIgnoreSpec | None:
             return GitIgnoreSpec.from_lines(lines)
         except ValueError:
             return GitIgnoreSpec.from_lines(line for line in lines if _is_pattern(line))
+
+
+def _refuse_many_stars(path: Path, text: str) -> None:
+    """Refuse patterns that a path could be made for on which matching takes for ever."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count("*") <= _MOST_WILD or line.startswith("#"):
+            continue
+        parts = line.strip().split("/")
+        deep = sum(part == "**" for part in parts)
+        if deep > _MOST_WILD or any(len(_STARS.findall(_SET.sub("", part))) > _MOST_WILD for part in parts):
+            raise ConfigError(
+                f"'{path.name}' in '{path.parent.name}', line {number}: too many wildcards in one pattern",
+                hint=f"at most {_MOST_WILD} '*' between two slashes, and {_MOST_WILD} '**'",
+                path=str(path),
+            )
 
 
 def _is_pattern(line: str) -> bool:

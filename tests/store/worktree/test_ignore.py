@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.store.support import Work, fast_repository
 
-from mlstore.errors import Refused
+from mlstore.errors import ConfigError, Refused
 from mlstore.worktree import scan
 from mlstore.worktree.ignore import is_ignored
 
@@ -99,3 +99,18 @@ def git_files(root: Path) -> set[str]:
     command = ["git", "-C", str(root), "ls-files", "-z", "--others", "--exclude-standard"]
     printed = subprocess.run(command, capture_output=True, check=True).stdout
     return {name for name in printed.decode().split("\0") if name}
+
+
+@pytest.mark.parametrize("pattern", ["*a*a*a*a*b", "x/" + "**/a/" * 4, "!" + "*?" * 30])
+def test_a_pattern_that_would_take_for_ever_is_refused(work: Work, pattern: str) -> None:
+    work.write("a" * 200, "x")
+    work.write(".mlstoreignore", f"# *a*b*c*d*e\n*.log\n{pattern}\n")
+    with pytest.raises(ConfigError, match="line 3: too many wildcards") as caught:
+        scan(work.repo)
+    assert caught.value.hint
+
+
+def test_patterns_of_as_many_stars_as_people_use_are_fine(work: Work) -> None:
+    work.write("one/two/a.b.c.d", "x")
+    work.write(".mlstoreignore", "**/two/*.*.*\n# *a*b*c*d*e\n[*]x*y*z*\n")
+    assert set(scan(work.repo).files) == {".mlstoreignore"}
