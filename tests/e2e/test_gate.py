@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.keys import Keys, needs_keygen
 from tests.support import FIXTURES, environment, run_mlstore
 
 if TYPE_CHECKING:
@@ -235,6 +236,36 @@ def test_predictions_are_compared_only_with_leave_and_the_finding_says_that_mode
     report = verify(folder, "--allow-load")
     (finding, *_) = of_kind(report, "equivalent")
     assert "both models were loaded: stage 'model' wrote it here" in finding["message"]
+
+
+@needs_keygen
+def test_a_model_is_loaded_when_its_block_is_signed_and_never_by_a_list_that_came_along(
+    tmp_path: Path, made: dict[str, Path]
+) -> None:
+    rule = '[[gate.rules]]\npath = "*.joblib"\nequal = "predictions"\non = "data/raw.csv"\natol = 1e-6\n'
+    folder = build(tmp_path / "repo", rule)
+    keys = Keys(tmp_path / "keys")
+    keys.make("ada")
+    keys.allow("ada", "ada@example.org")
+    run(folder, "config", "user.signingkey", str(keys.folder / "ada"))
+    hide(folder, "model.joblib", made["new model"].read_bytes())
+    run(folder, "run", "-S", "--force", "model", "metrics")
+
+    run(folder, "config", "signing.allowedsigners", str(keys.allowed))
+    (finding, *_) = of_kind(verify(folder), "equivalent")
+    assert "stage 'model' wrote it, signed by 'ada@example.org'" in finding["message"]
+
+    keys.make("eve")
+    stranger = tmp_path / "others"
+    stranger.write_text(f"eve@example.org {(keys.folder / 'eve.pub').read_text()}")
+    run(folder, "config", "signing.allowedsigners", str(stranger))
+    assert verdicts(verify(folder, status=1))["model"] == "diverged"
+
+    (folder / "signers").write_text(keys.allowed.read_text())
+    run(folder, "config", "signing.allowedsigners", str(folder / "signers"))
+    report = verify(folder, status=1)
+    assert verdicts(report)["model"] == "diverged"
+    assert "neither golden's own nor vouched for" in str(report["findings"])
 
 
 # tables

@@ -8,7 +8,7 @@ from mlstore._lazy import lazy_names
 
 if TYPE_CHECKING:
     from mlstore.gate.judgement import Judgement, Outcome, judge
-    from mlstore.gate.loading import Loading, Trust, any_of, golden_files, made_here
+    from mlstore.gate.loading import Loading, Trust, any_of, golden_files, made_here, signed
     from mlstore.gate.metric import judged_keys
     from mlstore.gate.policy import Policy, bytes_only, read_policy
     from mlstore.gate.strictness import Loosened, compare_policies, say
@@ -29,6 +29,7 @@ __all__ = [
     "made_here",
     "read_policy",
     "say",
+    "signed",
 ]
 
 __getattr__ = lazy_names(
@@ -49,5 +50,6 @@ __getattr__ = lazy_names(
         "made_here": "mlstore.gate.loading",
         "read_policy": "mlstore.gate.policy",
         "say": "mlstore.gate.strictness",
+        "signed": "mlstore.gate.loading",
     },
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mlstore.compare import Artifact
 from mlstore.hashing import ObjectFormat, ObjectId
 from mlstore.history import Chain
 from mlstore.repository import Repository, find_entry
+
+if TYPE_CHECKING:
+    from mlstore.signing.verifier import Verifier
 
 Trust: TypeAlias = Callable[[str, ObjectId], str | None]
 """Says why the blob with this id, at this path, may be deserialised ("signed by ..."); None: it may not."""
@@ -73,5 +76,25 @@ def made_here(repo: Repository, chain: Chain) -> Trust:
         if block.stage.record != "observed" or block.id not in here:
             return None
         return f"stage '{block.name}' wrote it here ({block.id[:10]})"
+
+    return trust
+
+
+def signed(repo: Repository, chain: Chain) -> Trust:
+    """Trust what a block of *chain* with a good signature wrote.
+
+    By ``repo.verifier``, else by the signers that the settings name; never by a list that lies in the
+    repository itself, where whoever brings the model could name himself. Raises as ``is_signed_good`` does.
+    """
+    from mlstore.signing.verifier import verifier_of
+
+    judge: Verifier = repo.verifier or verifier_of(repo)
+
+    def trust(path: str, object_id: ObjectId) -> str | None:
+        block = chain.producer(path)
+        if block is None or block.stage.outputs.get(path) != object_id or judge.trust.inside(repo.root):
+            return None
+        found = judge.commit(repo.objects.read_commit(block.id))
+        return f"stage '{block.name}' wrote it, signed by '{found.principal}'" if found.good else None
 
     return trust

@@ -222,11 +222,13 @@ class _Verification:
         side = self._golden_tree() or ((self._repo, own.tree) if own is not None else None)
         if not wanted or side is None:
             return None
-        from mlstore.gate import Loading, any_of, golden_files, made_here
+        from mlstore.gate import Loading, any_of, golden_files, made_here, signed
 
         trusted = [self._options.trust]
-        if self._options.allow_load and self._chain is not None:
-            trusted.append(made_here(self._repo, self._chain))
+        if self._chain is not None:
+            trusted.append(signed(self._repo, self._chain))
+            if self._options.allow_load:
+                trusted.append(made_here(self._repo, self._chain))
         return Loading(self._repo.format, golden_files(*side), any_of(trusted))
 
     def _rules_findings(self) -> list[Finding]:
