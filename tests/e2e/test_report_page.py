@@ -70,7 +70,7 @@ def test_the_page_complains_of_nothing_asks_for_nothing_and_fits(browser, page_f
 def test_the_page_has_its_parts(browser, page_file):
     page = Page(browser, page_file)
     assert page.evaluate("[...document.querySelectorAll('main > section')].map(one => one.id)") == [
-        "pipeline", "findings", "artifacts", "environments", "rules", "unchecked"
+        "pipeline", "findings", "artifacts", "environments", "rules", "trust", "unchecked"
     ]  # fmt: skip
     assert (
         page.evaluate("document.querySelector('h1').innerText") == "Not verified: changed-input at generate"

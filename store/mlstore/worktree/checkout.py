@@ -99,7 +99,8 @@ def _plan(repo: Repository, index: Index, old: Snapshot, target: Snapshot, cache
         else:
             plan.write[path] = after
     lost |= _obstacles(repo, plan)
-    lost |= _shut_out(index, [*plan.write, *plan.keep], plan.remove)
+    arriving = [*plan.write, *plan.keep, *(path for path in lost if path in target)]
+    lost |= _shut_out(index, arriving, plan.remove)
     if lost:
         _refuse(lost)
     return plan

@@ -589,3 +589,17 @@ def test_a_staged_file_that_cannot_be_beside_the_targets_is_not_lost(
             break
         folder.rmdir()
     refused(work, "other", staged)
+
+
+def test_all_that_is_staged_below_a_file_that_would_come_back_is_named(work: Work) -> None:
+    work.commit(a="1", d="1")
+    work.branch("one")
+    work.commit(d="22", a=None)
+    work.path("d").unlink()
+    work.write("d/x", "staged")
+    work.add()
+    before = work.everything()
+    with pytest.raises(WouldOverwrite) as caught:
+        work.switch("main")
+    assert caught.value.data["paths"] == ["d", "d/x"]
+    assert work.everything() == before
