@@ -15,6 +15,7 @@ FAMILIES = [
     (library.InvalidRevision, 2),
     (library.ConfigError, 2),
     (library.NotARepository, 2),
+    (library.NotOwned, 2),
     (library.Refused, 1),
     (library.WouldOverwrite, 1),
     (library.NothingToCommit, 1),

@@ -207,6 +207,7 @@ def test_fsck_has_reports_as_well(history):
     assert "The store is damaged" in history.read("h.html")
 
 
+@pytest.mark.modules
 def test_verify_without_reports_loads_none_of_it(history, spawn):
     code = "import sys; from mlstore_cli.main import main; main(sys.argv[1:]); print('MODULES', *sys.modules)"
     modules = set(spawn("-c", code, "verify", cwd=history.root).stdout.rpartition("MODULES")[2].split())

@@ -32,12 +32,14 @@ def test_plain_commands_load_no_heavy_module(history, spawn, args):
     assert not HEAVY.intersection(name.partition(".")[0] for name in modules)
 
 
+@pytest.mark.modules
 @pytest.mark.parametrize("args", [["status"], ["log"], ["rev-parse", "HEAD"]], ids=" ".join)
 def test_reading_commands_load_neither_networking_nor_processes(history, spawn, args):
     modules = set(spawn("-c", IMPORTED, *args, cwd=history.root).stdout.rpartition("MODULES")[2].split())
     assert not modules & {"subprocess", "socket", "ssl", "asyncio", "multiprocessing", "email", "http"}
 
 
+@pytest.mark.modules
 def test_a_plain_status_loads_no_parser_no_json_and_nothing_that_writes(history, spawn):
     history("add", "-A")
     modules = set(spawn("-c", IMPORTED, "status", cwd=history.root).stdout.rpartition("MODULES")[2].split())
@@ -58,6 +60,7 @@ def test_a_plain_status_loads_no_parser_no_json_and_nothing_that_writes(history,
 MOST_MODULES = {"--version": 45, "status": 140, "log": 200, "verify": 250}
 
 
+@pytest.mark.modules
 @pytest.mark.parametrize("command", MOST_MODULES)
 def test_the_number_of_modules_stays_small(history, spawn, command):
     code = "import sys; from mlstore_cli.main import main; main(sys.argv[1:]); print('N', len(sys.modules))"

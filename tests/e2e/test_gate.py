@@ -436,6 +436,7 @@ def _other_gate(text: str) -> str:
 # cost
 
 
+@pytest.mark.modules
 def test_verify_loads_no_numerical_module_where_nothing_differs(pipeline: Callable[[str], Path]) -> None:
     folder = pipeline("rules")
     code = "import sys; from mlstore_cli.main import main; main(sys.argv[1:]); print('MODULES', *sys.modules)"

@@ -308,6 +308,7 @@ def test_what_is_no_hook_is_told_in_one_line(project: Project, words: tuple[str,
     assert refused.stderr.startswith("error: ")
 
 
+@pytest.mark.modules
 def test_nothing_changed_loads_little(project: Project) -> None:
     code = "import sys; from mlstore_cli.main import main; main(sys.argv[1:]); print(*sys.modules)"
     done = subprocess.run(

@@ -64,6 +64,8 @@ COMMANDS: dict[str, list[str]] = {
     "verify": ["verify", "evil"],
     "verify-json": ["verify", "--history", "--json", "evil"],
     "verify-head": ["verify"],
+    "verify-commit": ["verify-commit", "evil"],
+    "verify-tag": ["verify-tag", "ugly"],
     "verify-against": ["verify", "--against", "evil"],
     "exec": ["exec", "--against", "evil", "--", *TOUCH],
     "load": [],
