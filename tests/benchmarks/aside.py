@@ -33,7 +33,7 @@ class Aside:
                     os.unlink(path)
         self.folder.mkdir(parents=True, exist_ok=True)
         writable(tree)
-        tree.rename(self.folder / f"{len(os.listdir(self.folder))}")
+        tree.rename(self.folder / os.urandom(8).hex())
         if shutil.disk_usage(self.folder).free < ROOM:
             self.empty()
 
