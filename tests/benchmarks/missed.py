@@ -24,15 +24,15 @@ MISSED: dict[tuple[str, str], tuple[str, str]] = {
     ("W1", "status"): (
         "W1, status",
         words("""
-        half of it is the start of Python, which no worktree makes shorter; the rest is one `lstat`
+        much of it is the start of Python, which no worktree makes shorter; the rest is one `lstat`
         a file, in two processes. DVC and Oxen take less time here than where the factors were set.
         """),
     ),
     ("W1b", "status"): (
         "W1b, status",
         words("""
-        one `lstat` a file, as git, from Python. Tried: a cache of the folders' listings, which
-        saves the listing but not the `lstat`s; threads; a second process, which is what is used.
+        one `lstat` a file, as git, from Python. Kept: a second process for half of the
+        folders. A cache of their listings would save the listing, not the `lstat`s.
         """),
     ),
     ("W1", "switch"): (
@@ -98,7 +98,9 @@ MISSED: dict[tuple[str, str], tuple[str, str]] = {
         "W3, first add + commit",
         words("""
         300 MB of CSV are cut, hashed and compressed on two cores; DVC copies them. It pays in the
-        rows below: the store is half as large as DVC's, and version 2 costs a megabyte.
+        rows below: the store is about
+        half as large as DVC's, and version 2 adds
+        well under a megabyte to it.
         """),
     ),
     ("W3", "second"): (
@@ -112,7 +114,8 @@ MISSED: dict[tuple[str, str], tuple[str, str]] = {
         "W3, full verification",
         words("""
         the CSV is decompressed, and hashed twice, as chunks and as the file; model-signing hashes
-        files as they are. Its time is a third less here than where the factor was set.
+        files as they are. Its time is a quarter
+        less here than where the factor was set.
         """),
     ),
     ("W1b", ""): (
