@@ -82,7 +82,9 @@ class PackBuilder:
         known = self._rows.get(object_id)
         if known is not None:
             if known[KIND_AT] == EntryKind.CHUNK and kind == EntryKind.OBJECT:
-                self._rows[object_id] = encode_row(self._entry(object_id, known)._replace(size=size, kind=kind))
+                self._rows[object_id] = encode_row(
+                    self._entry(object_id, known)._replace(size=size, kind=kind)
+                )
             return
         length = len(stored)
         self._rows[object_id] = ROW.pack(
