@@ -69,7 +69,8 @@ def encode_tree(tree: Tree) -> bytes:
     """
     names = [entry.name for entry in tree.entries]
     _check_order(names)
-    if _PLAIN_NAMES.match("\n".join([*names, ""])):
+    lines = "\n".join([*names, ""])
+    if lines.count("\n") == len(names) and _PLAIN_NAMES.match(lines):
         data = _encode_plain(tree)
         if len(data) <= _LARGE:
             return data
