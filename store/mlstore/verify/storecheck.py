@@ -255,15 +255,15 @@ class _Fsck:
         self._check_staged(index)
 
     def _check_staged(self, index: Index) -> None:
-        text, damaged = index.table.ids.hex(), self._inspection.damaged
-        ids = [ObjectId(text[at : at + 64]) for at in range(0, len(text), 64)]
-        self._roots.update(ids)
-        gone = set(ids) - self._sizes.keys() - damaged.keys()
-        chosen, rows = self._repo.filter, zip(index.table.paths, ids, index.table.sizes, strict=True)
-        for path, object_id, size in rows if gone else ():
-            if object_id in gone and chosen is not None and chosen.leaves_out(size):
+        damaged, blobs, chosen = self._inspection.damaged, self._inspection.blobs, self._repo.filter
+        for path, _, object_id, size in index.table.tree_entries():
+            if object_id not in blobs:  # what a commit has too is in memory once already
+                self._roots.add(object_id)
+            if object_id in self._sizes or object_id in damaged:
+                continue
+            if chosen is not None and chosen.leaves_out(size):
                 self._left_out[object_id] = size
-            elif object_id in gone:
+            else:
                 self._report.findings.append(
                     Finding(
                         "missing-object",
