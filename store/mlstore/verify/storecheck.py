@@ -22,6 +22,7 @@ from mlstore.verify.resume import Saver
 from mlstore.verify.sampling import Sample
 
 _NOTHING = Sample(0, 1)  # holds no object
+_WINDOW = 8192
 
 
 @dataclass(slots=True)
@@ -255,11 +256,10 @@ class _Fsck:
         self._check_staged(index)
 
     def _check_staged(self, index: Index) -> None:
-        damaged, blobs, chosen = self._inspection.damaged, self._inspection.blobs, self._repo.filter
-        for path, _, object_id, size in index.table.tree_entries():
-            if object_id not in blobs:  # what a commit has too is in memory once already
-                self._roots.add(object_id)
-            if object_id in self._sizes or object_id in damaged:
+        gone = self._absent(index)
+        chosen, rows = self._repo.filter, index.table.tree_entries() if gone else ()
+        for path, _, object_id, size in rows:
+            if object_id not in gone:
                 continue
             if chosen is not None and chosen.leaves_out(size):
                 self._left_out[object_id] = size
@@ -274,6 +274,16 @@ class _Fsck:
                         type="blob",
                     )
                 )
+
+    def _absent(self, index: Index) -> set[ObjectId]:
+        """Give what is staged and not there; all that is staged is a root."""
+        inspection, gone, raw = self._inspection, set[ObjectId](), index.table.ids
+        for first in range(0, len(raw), 32 * _WINDOW):  # so few ids at a time: most are in memory already
+            text = raw[first : first + 32 * _WINDOW].hex()
+            ids = {ObjectId(text[at : at + 64]) for at in range(0, len(text), 64)}
+            self._roots |= ids.difference(inspection.blobs)
+            gone |= ids.difference(self._sizes, inspection.damaged)
+        return gone
 
     def _check_strangers(self) -> None:
         for path in self._repo.objects.strangers():
