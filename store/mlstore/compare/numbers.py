@@ -71,10 +71,10 @@ class Spread:
             if one.shape != other.shape:
                 changed[:] = True
                 continue
-            one, other, width = one.reshape(-1), other.reshape(-1), one.shape[1]
-            part.update(one, other, settings)
+            items, others = one.reshape(-1), other.reshape(-1)
+            part.update(items, others, settings)
             if part.differing:
-                changed[_unequal(one, other) // width] = True
+                changed[_unequal(items, others) // one.shape[1]] = True
                 self._merge(part)
         self.differing += int(changed.sum())
         if changed.any():

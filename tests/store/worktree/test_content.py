@@ -232,36 +232,14 @@ def test_an_error_of_the_disk_is_about_the_file(work: Work, monkeypatch: pytest.
         patch.setattr(content, "hash_fd", failing)
         with pytest.raises(StorageError, match="'a': input/output error"):
             hash_path(work.repo, "a")
-    with monkeypatch.context() as patch:
-        patch.setattr(content, "checksum_fd", failing)
-        with pytest.raises(StorageError, match="'a': input/output error"):
-            content.fingerprint(work.repo, "a")
     real = os.open
-    monkeypatch.setattr(
-        os,
-        "open",
-        lambda path, *more, **named: failing() if path.endswith("/a") else real(path, *more, **named),
-    )
+
+    def refuse(path: str, *more: Any, **named: Any) -> int:
+        return failing() if path.endswith("/a") else real(path, *more, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(StorageError, match="'a': input/output error"):
         open_file(work.repo, "a")
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_file_that_changes_while_it_is_compared_is_refused(
-    work: Work, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
-) -> None:
-    path = work.write("a", "content")
-    real = content.checksum_fd
-
-    def change_then_sum(fd: int) -> bytes:
-        checksum = real(fd)
-        change(path)
-        return checksum
-
-    assert content.fingerprint(work.repo, "a")[0] == content.fingerprint(work.repo, "a")[0]
-    monkeypatch.setattr(content, "checksum_fd", change_then_sum)
-    with pytest.raises(Refused, match="'a' changed while it was read"):
-        content.fingerprint(work.repo, "a")
 
 
 def test_a_file_larger_than_such_a_file_may_be_is_not_read(work: Work) -> None:
