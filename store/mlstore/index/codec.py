@@ -49,8 +49,10 @@ def encode_index(table: Table) -> bytes:
     parts: list[bytes | bytearray] = [header]
     parts += [_to_little(column) for column in (table.mtimes, table.ctimes, table.inodes, table.sizes)]
     parts += [table.kinds, table.ids, table.checksums, paths]
-    body = b"".join(parts)
-    return body + checksum_bytes(body)
+    checksum = new_checksum()
+    for part in parts:
+        checksum.update(part)
+    return b"".join([*parts, checksum.digest()])
 
 
 def check_start(fd: int, size: int) -> None:
