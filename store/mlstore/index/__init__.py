@@ -2,14 +2,14 @@
 
 from mlstore.index.codec import decode_index, encode_index
 from mlstore.index.index import Index
-from mlstore.index.table import FileStatus, IndexEntry, StatData, Status, Table
+from mlstore.index.table import FileStatus, IndexEntry, StatData, StatResult, Table
 
 __all__ = [
     "FileStatus",
     "Index",
     "IndexEntry",
     "StatData",
-    "Status",
+    "StatResult",
     "Table",
     "decode_index",
     "encode_index",

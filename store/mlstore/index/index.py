@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from mlstore.hashing import ObjectId
 from mlstore.index.codec import decode_index, encode_index
-from mlstore.index.table import EXECUTABLE, IndexEntry, StatData, Status, Table
+from mlstore.index.table import EXECUTABLE, IndexEntry, StatData, StatResult, Table
 from mlstore.model.tree import TreeEntry
 
 
@@ -95,13 +95,14 @@ class Index:
         self._merge()
         self._fresh.update(rows.paths)
         self.dirty = True
-        if not self._table.paths:
+        count = range(len(rows.paths))
+        if self._table.tree and all(self._is_known(rows.entry(row)) for row in count):
+            rows.tree = self._table.tree
+        if not self._table.paths or self._table.paths == rows.paths:
             self._table, self._rows = rows, None
             return
-        entries = [rows.entry(row) for row in range(len(rows.paths))]
-        if self._table.tree and not all(map(self._is_known, entries)):
-            self._table.tree = None
-        self._fold((entry.path, entry) for entry in entries)
+        self._table.tree = rows.tree
+        self._fold((path, rows.entry(row)) for row, path in zip(count, rows.paths, strict=True))
 
     def remove(self, path: str) -> None:
         """Drop *path*; fine when it is not there."""
@@ -125,7 +126,7 @@ class Index:
         """Give the entries as a snapshot: tree entries by path, sorted."""
         return dict(zip(self.paths(), self._table.tree_entries(), strict=True))
 
-    def is_unchanged(self, path: str, status: Status) -> bool:
+    def is_unchanged(self, path: str, status: StatResult) -> bool:
         """Whether ``stat`` alone proves that the file at *path* is what it was when it was hashed."""
         if path in self._changed:
             entry = self._changed[path]
@@ -133,7 +134,7 @@ class Index:
         row = self._row_of(path)
         return row is not None and self.row_is_unchanged(row, status)
 
-    def row_is_unchanged(self, row: int, status: Status) -> bool:
+    def row_is_unchanged(self, row: int, status: StatResult) -> bool:
         """As ``is_unchanged``, for a row of ``table`` (call ``table`` first)."""
         table = self._table
         mtime = table.mtimes[row]
@@ -189,5 +190,5 @@ class Index:
         return known is not None and known.id == entry.id and known.kind == entry.kind
 
 
-def _mode_fits(entry: IndexEntry, status: Status) -> bool:
+def _mode_fits(entry: IndexEntry, status: StatResult) -> bool:
     return bool(status.st_mode & 0o100) == (entry.kind == "executable")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mlstore.hashing import ObjectId
@@ -30,7 +30,7 @@ class FileStatus(NamedTuple):
         return cls(status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-Status: TypeAlias = os.stat_result | FileStatus
+StatResult: TypeAlias = os.stat_result | FileStatus
 
 
 class StatData(NamedTuple):
@@ -42,7 +42,7 @@ class StatData(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, status: Status) -> StatData:
+    def of(cls, status: StatResult) -> StatData:
         """Take it from a stat result."""
         return cls(status.st_mtime_ns, status.st_ctime_ns, status.st_ino & 0x7FFFFFFFFFFFFFFF, status.st_size)
 
@@ -111,6 +111,23 @@ class Table:
             getattr(self, name).extend(getattr(other, name)[start:stop])
         self.ids += other.ids[32 * start : 32 * stop]
         self.checksums += other.checksums[16 * start : 16 * stop]
+
+    def sorted(self) -> Table:
+        """Give the rows in the order of their paths."""
+        paths = self.paths
+        order = sorted(range(len(paths)), key=paths.__getitem__)
+        return self if order == list(range(len(paths))) else self.pick(order)
+
+    def pick(self, rows: Sequence[int]) -> Table:
+        """Give some rows, in this order."""
+        found = Table([self.paths[row] for row in rows])
+        for name in ("mtimes", "ctimes", "inodes", "sizes"):
+            column = getattr(self, name)
+            getattr(found, name).extend([column[row] for row in rows])
+        found.kinds += bytes([self.kinds[row] for row in rows])
+        found.ids += b"".join([self.ids[32 * row : 32 * row + 32] for row in rows])
+        found.checksums += b"".join([self.checksums[16 * row : 16 * row + 16] for row in rows])
+        return found
 
     def columns(self) -> tuple[Any, ...]:
         """Give all but the paths in values that travel between processes."""

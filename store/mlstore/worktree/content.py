@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mlstore.durable import storage_error
 from mlstore.errors import ConfigError, InvalidPath, PathNotFound, Refused
 from mlstore.hashing import Digest, hash_fd
-from mlstore.index import Index, IndexEntry, StatData, Status
+from mlstore.index import Index, IndexEntry, StatData, StatResult
 from mlstore.model import TreeEntry
 from mlstore.model.tree import EntryKind
 from mlstore.repository import Repository
@@ -45,7 +45,7 @@ class HashedFile(NamedTuple):
         return TreeEntry(self.path, self.kind, self.digest.id, self.digest.size)
 
 
-def kind_of(status: Status) -> EntryKind:
+def kind_of(status: StatResult) -> EntryKind:
     """Give ``executable`` when the owner may execute the file, as git does, else ``file``."""
     return "executable" if status.st_mode & 0o100 else "file"
 
@@ -167,7 +167,7 @@ class ContentCache:
         return self._known.get(path)
 
 
-def stat_if_settled(status: Status, now: int | None = None) -> StatData | None:
+def stat_if_settled(status: StatResult, now: int | None = None) -> StatData | None:
     """Give the stat data to remember, None when the file is so new that it could still change unseen."""
     horizon = clock() if now is None else now
     data = StatData.of(status)

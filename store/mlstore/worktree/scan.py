@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from mlstore.durable import storage_error
-from mlstore.index import FileStatus, Status
+from mlstore.index import FileStatus, StatResult
 from mlstore.model.paths import LOCK_NAME
 from mlstore.repository import Repository
 from mlstore.worktree.ignore import ALWAYS_IGNORED, IGNORE_NAME, IgnoreRules, is_ignored, rules_for
@@ -28,7 +28,7 @@ class Scan:
     __slots__ = ("files", "special")
 
     def __init__(self) -> None:
-        self.files: dict[str, Status] = {}
+        self.files: dict[str, StatResult] = {}
         self.special: dict[str, str] = {}
 
 
@@ -92,7 +92,7 @@ def _note(path: str, entry: os.DirEntry[str], found: Scan) -> None:
         found.special[path] = special_kind(status)
 
 
-def _note_odd(path: str, status: Status, found: Scan) -> None:
+def _note_odd(path: str, status: StatResult, found: Scan) -> None:
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -101,7 +101,7 @@ def _note_odd(path: str, status: Status, found: Scan) -> None:
         found.files[path] = status
 
 
-def special_kind(status: Status) -> str:
+def special_kind(status: StatResult) -> str:
     """Give the word for a file that is not a regular one."""
     return next((word for is_kind, word in _SPECIAL if is_kind(status.st_mode)), "special file")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mlstore._progress import Progress, expect
 from mlstore.errors import InvalidPath, PathNotFound, Refused
-from mlstore.index import Index, Status, Table
+from mlstore.index import Index, StatResult, Table
 from mlstore.model import Collisions, validate_path, validate_paths
 from mlstore.model.patterns import has_magic, matches
 from mlstore.objects import ObjectWriter
@@ -38,7 +38,7 @@ class AddResult:
 class _Selection:
     """The files to look at: ``always`` are named ones, which are read whatever ``stat`` says."""
 
-    files: dict[str, Status] = field(default_factory=dict)
+    files: dict[str, StatResult] = field(default_factory=dict)
     always: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     special: dict[str, str] = field(default_factory=dict)
@@ -83,7 +83,7 @@ def _stage_files(
     progress: Progress | None,
 ) -> Table:
     expect(progress, len(selected.files), sum(found.st_size for found in selected.files.values()))
-    changed: list[tuple[str, Status]] = []
+    changed: list[tuple[str, StatResult]] = []
     for path in sorted(selected.files):
         found = selected.files[path]
         if path in selected.always or not index.is_unchanged(path, found):
@@ -134,7 +134,7 @@ def _select_file(
     repo: Repository,
     index: Index,
     path: str,
-    found: Status,
+    found: StatResult,
     selected: _Selection,
     *,
     update: bool,

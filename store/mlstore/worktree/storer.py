@@ -13,7 +13,7 @@ from mlstore._progress import Progress
 from mlstore._twin import LOOK_UP_EVERY, beside, may_fork, stop_if_alone
 from mlstore.durable import storage_error
 from mlstore.errors import ConfigError, InvalidPath, NotFoundError
-from mlstore.index import Index, StatData, Status, Table
+from mlstore.index import Index, StatData, StatResult, Table
 from mlstore.manifest import LARGEST_MANIFEST, MANIFEST_NAME, StorageSpec, parse_manifest
 from mlstore.model import validate_path
 from mlstore.objects import SMALL, ObjectWriter
@@ -49,7 +49,7 @@ class Storer:
         self._lookup = Lookup(repo.root)
         self._base = f"{repo.root}{os.sep}"
 
-    def store_all(self, files: Sequence[tuple[str, Status]], progress: Progress | None = None) -> Table:
+    def store_all(self, files: Sequence[tuple[str, StatResult]], progress: Progress | None = None) -> Table:
         """Store many files, given with what ``lstat`` said of them; gives rows for the index in their order.
 
         Where there are many small ones a second process takes half of them: each costs a few system calls and
@@ -59,7 +59,7 @@ class Storer:
         half = len(files) // 2 if len(files) >= FORK_FROM and self._writer.may_share and may_fork() else None
         stored = Table()  # columns: one object for each of a million files would take all the memory
 
-        def here(some: Iterable[tuple[str, Status]]) -> None:
+        def here(some: Iterable[tuple[str, StatResult]]) -> None:
             for path, seen in some:
                 stored.append(self.store(path, seen).as_index_entry())
                 told(path, seen.st_size)
@@ -88,7 +88,7 @@ class Storer:
         stored.copy_rows(filled, done, len(theirs))
         return stored
 
-    def _fill(self, share: PackBuilder, files: Sequence[tuple[str, Status]]) -> bytes:
+    def _fill(self, share: PackBuilder, files: Sequence[tuple[str, StatResult]]) -> bytes:
         """In a child: store small files that are what was seen; any other is left to the parent."""
         self._writer.fill_share(share)
         rows, left = Table(), set()
@@ -102,7 +102,7 @@ class Storer:
                 rows.append(found.as_index_entry())
         return marshal.dumps((rows.columns(), left, self._writer.report_share()))
 
-    def store(self, path: str, seen: Status | None = None) -> HashedFile:
+    def store(self, path: str, seen: StatResult | None = None) -> HashedFile:
         """Store the file at *path*; raises ``Refused`` when it changes meanwhile.
 
         *seen* is what ``lstat`` said of it a moment ago, for whoever has it.
@@ -127,7 +127,7 @@ class Storer:
         finally:
             os.close(fd)
 
-    def _store_seen(self, path: str, seen: Status) -> HashedFile | None:
+    def _store_seen(self, path: str, seen: StatResult) -> HashedFile | None:
         """Store a small file with four system calls; None where it is not what was seen.
 
         Whoever calls takes the long way then, which tells a file that changes from one that had changed.
