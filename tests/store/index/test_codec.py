@@ -218,11 +218,12 @@ def test_the_bytes_of_a_large_index_are_checked_piece_by_piece(
 def test_an_index_that_is_larger_than_any_is_not_even_hashed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    data = encode_index(table(*(entry(f"{number:04}") for number in range(200))))
     monkeypatch.setattr(codec, "_LARGE", 1000)
     monkeypatch.setattr(codec, "_LARGEST", 2000)
     monkeypatch.setattr(codec, "new_checksum", lambda: pytest.fail("it was hashed"))
     with pytest.raises(CorruptFile, match="larger than any index"):
-        started(tmp_path, encode_index(table(*(entry(f"{number:04}") for number in range(200)))))
+        started(tmp_path, data)
 
 
 def test_a_machine_with_the_other_byte_order_writes_and_reads_the_same_bytes(
