@@ -60,7 +60,7 @@ def check_start(fd: int, size: int) -> None:
 
     Raises ``CorruptFile``. So a file that is all holes, or has no end, takes no memory.
     """
-    head = os.pread(fd, _HEADER.size, 0)
+    head = _read_at(fd, _HEADER.size, 0)
     if len(head) < _HEADER.size or not head.startswith(_MAGIC):
         raise _corrupt("it is not an index")
     _, _, _, count, path_bytes, _ = _HEADER.unpack(head)
@@ -72,9 +72,20 @@ def check_start(fd: int, size: int) -> None:
         raise _corrupt("it is larger than any index")
     checksum = new_checksum()
     for at in range(0, size - _TRAILER, PIECE):
-        checksum.update(os.pread(fd, min(PIECE, size - _TRAILER - at), at))
-    if checksum.digest() != os.pread(fd, _TRAILER, size - _TRAILER):
+        checksum.update(_read_at(fd, min(PIECE, size - _TRAILER - at), at))
+    if checksum.digest() != _read_at(fd, _TRAILER, size - _TRAILER):
         raise _corrupt("its checksum is wrong")
+
+
+def _read_at(fd: int, size: int, offset: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(fd, size, offset)
+    before = os.lseek(fd, 0, os.SEEK_CUR)
+    try:
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.read(fd, size)
+    finally:
+        os.lseek(fd, before, os.SEEK_SET)
 
 
 def decode_index(data: bytes) -> Table:

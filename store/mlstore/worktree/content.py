@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mlstore.durable import storage_error
 from mlstore.errors import ConfigError, InvalidPath, PathNotFound, Refused
-from mlstore.hashing import Digest, checksum_fd, hash_fd
+from mlstore.hashing import Digest, hash_fd
 from mlstore.index import Index, IndexEntry, StatData, StatResult
 from mlstore.model import TreeEntry
 from mlstore.model.tree import EntryKind
@@ -165,21 +165,6 @@ class ContentCache:
     def hashed(self, path: str) -> HashedFile | None:
         """Give what ``entry`` read of *path*, None when it did not have to read it."""
         return self._known.get(path)
-
-
-def fingerprint(repo: Repository, path: str) -> tuple[bytes, os.stat_result]:
-    """Give xxh3-128 of the file at *path* with its ``fstat``: tells a touched file from a changed one."""
-    fd = open_file(repo, path)
-    try:
-        status = os.fstat(fd)
-        checksum = checksum_fd(fd)
-        if StatData.of(os.fstat(fd)) != StatData.of(status):
-            raise Refused(f"'{path}' changed while it was read", hint="try again", path=path)
-    except OSError as exc:
-        raise storage_error(exc, path) from exc
-    finally:
-        os.close(fd)
-    return checksum, status
 
 
 def stat_if_settled(status: StatResult, now: int | None = None) -> StatData | None:

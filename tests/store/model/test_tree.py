@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
 from mlstore.model import Tree, TreeEntry, decode_tree, encode_tree, validate_component
+from mlstore.model import tree as tree_module
 from mlstore.model.canonical import canonical_json
 
 ID = ObjectId("ab" * 32)
@@ -188,3 +189,37 @@ def test_same_content_is_about_bytes_and_mode_and_not_about_the_place() -> None:
     assert not one.same_content(TreeEntry("a", "executable", ID, 1))
     assert not one.same_content(TreeEntry("a", "file", ObjectId("cd" * 32), 1))
     assert not one.same_content(None)
+
+
+# --- a large one is looked over before a parser makes values of it ---
+
+
+def test_a_large_tree_is_read_as_a_small_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["a", 'quo"ted', "ü", "z.csv"]
+    many = Tree(tuple(TreeEntry(name, "file", ID, 1) for name in sorted(names, key=str.encode)))
+    data = encode_tree(many)
+    small = decode_tree(data)
+    monkeypatch.setattr(tree_module, "_LARGE", 10)
+    assert decode_tree(data) == small == many
+    assert decode_tree(encode_tree(Tree(()))) == Tree(())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'mlstore tree 1\n{"entries":[' + b"[" * 200 + b"]" * 200 + b"]}",
+        b'mlstore tree 1\n{"entries":[' + b"1," * 200 + b"1]}",
+        b'mlstore tree 1\n{"entries":{}}' + b" " * 200,
+        b"mlstore tree 1\n[" + b"{}," * 200 + b"{}]",
+        raw_tree(*(entry(name=f"{number:03}") for number in range(9))) + b"\n",
+        raw_tree(entry(name="x" * 600)),
+    ],
+)
+def test_what_is_large_and_no_list_of_entries_never_reaches_the_parser(
+    bad: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_module, "_LARGE", 100)
+    monkeypatch.setattr(tree_module, "_decode_any", lambda _data: pytest.fail("it was parsed"))
+    monkeypatch.setattr(tree_module, "_decode_plain", lambda _data: pytest.fail("it was parsed"))
+    with pytest.raises(DecodeError, match="no list of entries"):
+        decode_tree(bad)
