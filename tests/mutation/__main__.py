@@ -2,12 +2,15 @@
 
     python -m tests.mutation ROOM [--minutes N] [--seed N] [--out FILE] [--again FILE] [--measure]
 
-ROOM is a folder of `store/mlstore` (`model`, `objects`, `verify`). Works on a copy of the tracked files. First, and again
-when the library has changed, all tests run once, to see which of them execute which line; a mutant is then given only the
-tests that execute its line. Mutants come in an order drawn by the seed, until the time is over; a line of JSON is
-written for each. With an `--out` that has such lines already, what they are about is not tried again.
+ROOM is a folder of `store/mlstore` (`model`, `objects`, `verify`). Works on a copy of the tracked files.
 
-`--again` tries only what survived in an earlier run, whose `--out` was FILE, each in a process that has loaded nothing.
+First, and again when the library has changed, all tests run once, to see which of them execute which line; a
+mutant is then given only those that execute its line. Mutants come in an order drawn by the seed, until the
+time is over; a line of JSON is written for each, by default into `.mutation`. What such a file is about
+already is not tried again, so a run that was cut short goes on.
+
+`--again` tries only what survived in an earlier run, whose `--out` was FILE, each in a process that has not
+loaded anything.
 """
 
 from __future__ import annotations
@@ -73,8 +76,8 @@ def measured(folder: Path, anew: bool) -> Path:
 def new_tests(folder: Path, room: str, path: Path) -> list[str]:
     """Tests of the room that the measurement does not know: they were written after it."""
     known = read(path)
-    code = "import sys, pytest; sys.exit(pytest.main(['--collect-only', '-qq', '-p', 'no:xdist', *sys.argv[1:]]))"
-    command = [sys.executable, "-c", code, f"tests/store/{room}"]
+    collect = ["--collect-only", "-qq", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *collect, f"tests/store/{room}"]
     env = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=folder, env=env, check=False, capture_output=True, text=True)
     names = [line for line in done.stdout.splitlines() if "::" in line]

@@ -31,7 +31,7 @@ OPTIONS = ["-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:x
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of each test that passes; all tests that were seen; the tests that execute a line of a file, by its path."""
+    """Seconds of each test that passes; all that were seen; those that execute a line, by path and line."""
 
     seconds: dict[str, float]
     seen: frozenset[str]

@@ -20,12 +20,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-
 from tests.mutation import measuring
 from tests.mutation.choosing import Chooser
 from tests.mutation.mutants import Mutant, mutants_of
@@ -168,12 +168,12 @@ class Trial:
                 outcome, by = "not covered", ""
                 break
             with changed_file(mutant):
-                outcome, by = in_a_child(lambda fd: run(tests, mutant, fd), self.chooser.seconds(tests))
+                outcome, by = in_a_child(partial(run, tests, mutant), self.chooser.seconds(tests))
             if not outcome:
                 return False
             if not by or by in self.sound:
                 break
-            alone, _ = in_a_child(lambda fd: run([by], None, fd), self.chooser.seconds([by]))
+            alone, _ = in_a_child(partial(run, [by], None), self.chooser.seconds([by]))
             (self.sound if alone == "survived" else self.unsound).add(by)
             if alone == "survived":
                 break

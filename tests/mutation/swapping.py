@@ -13,7 +13,7 @@ class NeedsImport(Exception):
 
 
 def swap(path: str, source: str, changed: ast.Module) -> None:
-    """Give every function of the module at PATH its code in CHANGED; raises NeedsImport, having done nothing."""
+    """Give every function of the module at PATH its code in CHANGED; or raise NeedsImport, and do nothing."""
     old, new = compile(source, path, "exec"), compile(changed, path, "exec")
     pairs = list(changed_functions(old, new))
     live: dict[CodeType, list[FunctionType]] = {}
@@ -30,7 +30,7 @@ def swap(path: str, source: str, changed: ast.Module) -> None:
 
 
 def changed_functions(old: CodeType, new: CodeType) -> list[tuple[CodeType, CodeType]]:
-    """The outermost functions in which two module or class bodies differ; they must differ in nothing else."""
+    """The outermost functions in which two bodies of modules differ; they must differ in nothing else."""
     if shell(old) != shell(new):
         raise NeedsImport
     found = []
