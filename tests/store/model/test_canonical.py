@@ -25,6 +25,12 @@ def test_every_value_survives_and_has_one_encoding(value: dict[str, object]) -> 
     assert encode_object("thing", dict(reversed(value.items()))) == data
 
 
+@pytest.mark.parametrize("number", [MAX_INTEGER, -MAX_INTEGER])
+def test_the_largest_and_the_smallest_integer_survive(number: int) -> None:
+    data = encode_object("thing", {"a": number})
+    assert decode_object("thing", data) == {"a": number}
+
+
 def test_the_bytes_are_those_of_the_document() -> None:
     value = {"b": [1, True, None], "a": 'é\n\t"\\\x01\x7f\u2028\U0001f389', "A": {}}
     assert (
