@@ -16,6 +16,7 @@ import resource
 import select
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -82,8 +83,7 @@ class Job:
 
 def in_a_child(work: Callable[[int], None], seconds: float) -> tuple[str, str]:
     """How a child ended that did WORK: "survived", "noticed" or "hung"; and the test that noticed."""
-    shutil.rmtree(ALONE, ignore_errors=True)
-    Path(ALONE).mkdir()
+    clear()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -111,6 +111,18 @@ def in_a_child(work: Callable[[int], None], seconds: float) -> tuple[str, str]:
     if not ended or code in (-signal.SIGXCPU, -signal.SIGALRM):
         return "hung", test
     return ("noticed" if code or test else "survived"), test
+
+
+def clear() -> None:
+    """Have an empty folder for temporary files; a test that was killed may have left something mounted there."""
+    folder = Path(ALONE).resolve()
+    if folder.exists():
+        for line in Path("/proc/mounts").read_text().splitlines():
+            place = line.split()[1]
+            if place.startswith(f"{folder}/"):
+                subprocess.run(["umount", "-l", place], check=False)
+        shutil.rmtree(folder)
+    folder.mkdir()
 
 
 def limits() -> None:
@@ -232,22 +244,23 @@ class Loaded:
             following = items[at + 1] if at + 1 < len(items) else None
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.session.testsfailed:
-                return
+                break
+        self.session._setupstate.teardown_exact(None)
 
 
 class Noticed:
     """Tells through a pipe which test failed first; no test is waited for without an end."""
 
     def __init__(self, fd: int, seconds: dict[str, float]) -> None:
-        self.fd, self.seconds = fd, seconds
+        self.fd, self.seconds, self.told = fd, seconds, False
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         patience(self.seconds.get(nodeid, 1.0))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
+        if report.failed and not self.told:
             os.write(self.fd, report.nodeid.encode())
-            os._exit(1)
+            self.told = True
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
