@@ -114,7 +114,7 @@ def in_a_child(work: Callable[[int], None], seconds: float) -> tuple[str, str]:
 
 
 def clear() -> None:
-    """Have an empty folder for temporary files; a test that was killed may have left something mounted there."""
+    """Have an empty folder for temporary files; a killed test may have left something mounted there."""
     folder = Path(ALONE).resolve()
     if folder.exists():
         for line in Path("/proc/mounts").read_text().splitlines():
@@ -309,8 +309,9 @@ def main() -> None:
         mutants = run_loaded(trial, mutants)
     for mutant in mutants:
         if trial.over:
-            return
+            break
         trial.try_one(mutant, fresh(trial))
+    clear()
 
 
 if __name__ == "__main__":
