@@ -66,8 +66,10 @@ class Chooser:
                 assert node.end_lineno is not None
                 body = getattr(node, "body", None)
                 last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
+                # A jump may be folded into the condition before it, and is no line of its own then.
+                first = node.lineno - isinstance(node, ast.Continue | ast.Break)
                 if node.lineno <= mutant.line <= last:
-                    found.append((node.lineno, last))
+                    found.append((first, last))
         return max(found[1:] or found)
 
     def _in_function(self, mutant: Mutant) -> bool:
