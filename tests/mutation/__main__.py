@@ -1,6 +1,6 @@
 """Change the code in one place at a time, and see whether a test notices.
 
-    python -m tests.mutation ROOM [--minutes N] [--seed N] [--out FILE] [--again FILE] [--measure]
+    python -m tests.mutation ROOM [--minutes N] [--seconds N] [--seed N] [--out FILE] [--again FILE [--fresh]]
 
 ROOM is a folder of `store/mlstore` (`model`, `objects`, `verify`). Works on a copy of the tracked files.
 
@@ -9,8 +9,9 @@ mutant is then given only those that execute its line. Mutants come in an order 
 time is over; a line of JSON is written for each, by default into `.mutation`. What such a file is about
 already is not tried again, so a run that was cut short goes on.
 
-`--again` tries only what survived in an earlier run, whose `--out` was FILE, each in a process that has not
-loaded anything.
+`--again` is for after tests were written: what survived in an earlier run, whose `--out` was FILE, is given
+those that were not there in the first one. With `--fresh` it is given all, in a process that has not loaded
+anything.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.mutation.measuring import read
 from tests.mutation.mutants import mutants_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -60,28 +60,16 @@ def run(folder: Path, *arguments: str) -> int:
     return subprocess.run([sys.executable, "-m", *arguments], cwd=folder, env=env, check=False).returncode
 
 
-def measured(folder: Path, anew: bool) -> Path:
-    """The measurement of the library as it is, made if there is none."""
+def measured(folder: Path) -> Path:
+    """The measurement of the library as it is, made if there is none; new tests are added to it."""
     seen = hashlib.sha256()
     for name in tracked():
         if name.startswith("store/"):
             seen.update(name.encode() + b"\0" + (ROOT / name).read_bytes() + b"\0")
     KEPT.mkdir(exist_ok=True)
     path = KEPT / f"{seen.hexdigest()[:16]}.json"
-    if anew or not path.is_file():
-        run(folder, "tests.mutation.measuring", str(path))
+    run(folder, "tests.mutation.measuring", str(path))
     return path
-
-
-def new_tests(folder: Path, room: str, path: Path) -> list[str]:
-    """Tests of the room that the measurement does not know: they were written after it."""
-    known = read(path)
-    collect = ["--collect-only", "-qq", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *collect, f"tests/store/{room}"]
-    env = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=folder, env=env, check=False, capture_output=True, text=True)
-    names = [line for line in done.stdout.splitlines() if "::" in line]
-    return [name for name in names if name not in known.seen]
 
 
 def rows_of(path: Path | None) -> list[dict[str, Any]]:
@@ -117,21 +105,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--again", type=Path)
-    parser.add_argument("--measure", action="store_true", help="see anew which tests execute which line")
+    parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
     options.out = (options.out or KEPT / f"{options.room}.jsonl").resolve()
     folder = workspace()
     try:
-        path = measured(folder, options.measure)
+        path = measured(folder)
         mutants = chosen(options)
         job = {
             "mutants": mutants,
             "measured": str(path),
-            "new": new_tests(folder, options.room, path),
             "out": str(options.out),
             "end": time.time() + 60 * options.minutes,
             "budget": options.seconds,
-            "fresh": options.again is not None,
+            "later": options.again is not None and not options.fresh,
+            "fresh": options.fresh,
         }
         (folder / "job.json").write_text(json.dumps(job))
         status = run(folder, "tests.mutation.session", "job.json")

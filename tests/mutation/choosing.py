@@ -15,14 +15,11 @@ OVERHEAD = 0.01
 class Chooser:
     """Learns, too: a test that noticed one change of a module goes before the others."""
 
-    def __init__(self, measured: Measured, new: list[str], budget: float) -> None:
-        """`new` are tests that came after the measurement: they are tried on everything.
-
-        `budget` is how many seconds of tests a mutant is given at most.
-        """
+    def __init__(self, measured: Measured, budget: float, only: frozenset[str] | None = None) -> None:
+        """`budget` is how many seconds of tests a mutant is given at most; `only` these tests, if given."""
         self._budget = budget
         self._measured = measured
-        self._new = new
+        self._only = only
         self._noticed: Counter[tuple[Path, str]] = Counter()
         self._trees: dict[Path, ast.Module] = {}
 
@@ -34,7 +31,10 @@ class Chooser:
         if not found and not self._in_function(mutant):
             # What runs at import is executed by no test, and by all that use the module.
             found = frozenset[str]().union(*by_line.values())
-        chosen, spent = list(self._new), 0.0
+        if self._only is not None:
+            found &= self._only
+        chosen: list[str] = []
+        spent = 0.0
         for name in sorted(found, key=lambda name: (self._cost(mutant, name), name)):
             spent += self._measured.seconds[name]
             if spent > self._budget and chosen:

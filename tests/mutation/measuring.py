@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,11 +32,25 @@ OPTIONS = ["-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:x
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of each test that passes; all that were seen; those that execute a line, by path and line."""
+    """Seconds of each test that passes; those that execute a line, by path and line.
+
+    `later` are the tests that were measured after the first time, for they were not there then.
+    """
 
     seconds: dict[str, float]
-    seen: frozenset[str]
     lines: dict[str, dict[int, frozenset[str]]]
+    later: frozenset[str]
+
+
+class New:
+    """Leaves out the tests that are known."""
+
+    def __init__(self, known: list[str]) -> None:
+        self.known = frozenset(known)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid not in self.known]
 
 
 class Watch:
@@ -55,30 +70,30 @@ class Watch:
 
 
 def measure(out: Path) -> None:
-    """Run the tests and write down what was found."""
+    """Run all tests and write down what was found; where OUT is there, only those that it does not know."""
     from coverage import CoverageData
 
-    watch = Watch()
+    nothing: dict[str, Any] = {"tests": [], "seconds": {}, "lines": {}, "later": []}
+    found = json.loads(out.read_text()) if out.is_file() else nothing
+    watch, new = Watch(), New(found["tests"])
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         os.environ["COVERAGE_FILE"] = str(Path(folder, "data"))
         measured = ["--cov=mlstore", "--cov-context=test", "--cov-report="]
         ignored = [f"--ignore={name}" for name in LEFT_OUT]
-        pytest.main([*OPTIONS, *measured, *ignored, WIDE], plugins=[watch])
+        pytest.main([*OPTIONS, *measured, *ignored, WIDE], plugins=[watch, new])
         data = CoverageData(os.environ["COVERAGE_FILE"])
         data.read()
-        seconds = watch.passed()
-        names = sorted(seconds)
-        number = {name: at for at, name in enumerate(names)}
-        lines = {}
+        first, seconds = len(found["tests"]), watch.passed()
+        found["later"] += sorted(watch.seconds) if first else []
+        found["tests"] += sorted(watch.seconds)
+        found["seconds"] |= seconds
+        number = {name: at for at, name in enumerate(found["tests"]) if at >= first and name in seconds}
         for path in data.measured_files():
-            found = {}
+            lines = found["lines"].setdefault(Path(path).relative_to(Path.cwd()).as_posix(), {})
             for line, contexts in data.contexts_by_lineno(path).items():
-                tests = {context.rpartition("|")[0] for context in contexts}
-                found[line] = sorted(number[name] for name in tests if name in number)
-            lines[Path(path).relative_to(Path.cwd()).as_posix()] = found
-    out.write_text(
-        json.dumps({"tests": names, "seconds": seconds, "seen": sorted(watch.seconds), "lines": lines})
-    )
+                tests = {context.rpartition("|")[0] for context in contexts} & number.keys()
+                lines[str(line)] = [*lines.get(str(line), ()), *sorted(number[name] for name in tests)]
+    out.write_text(json.dumps(found))
 
 
 def read(path: Path) -> Measured:
@@ -89,7 +104,7 @@ def read(path: Path) -> Measured:
         name: {int(line): frozenset(names[at] for at in tests) for line, tests in found.items()}
         for name, found in raw["lines"].items()
     }
-    return Measured(raw["seconds"], frozenset(raw["seen"]), lines)
+    return Measured(raw["seconds"], lines, frozenset(raw["later"]))
 
 
 if __name__ == "__main__":

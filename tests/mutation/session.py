@@ -70,10 +70,10 @@ class Job:
 
     mutants: list[tuple[str, int]]
     measured: str
-    new: list[str]
     out: str
     end: float
     budget: float
+    later: bool
     fresh: bool
 
     @classmethod
@@ -155,7 +155,8 @@ class Trial:
     def __init__(self, job: Job) -> None:
         self.job = job
         measured = measuring.read(Path(job.measured))
-        self.chooser, self.seconds = Chooser(measured, job.new, job.budget), measured.seconds
+        only = measured.later if job.later else None
+        self.chooser, self.seconds = Chooser(measured, job.budget, only), measured.seconds
         self.sound: set[str] = set()  # tests that are known to pass on the code as it is
         self.unsound: set[str] = set()
         self.sources: dict[str, list[Mutant]] = {}
@@ -177,7 +178,7 @@ class Trial:
         while True:
             tests = self.tests(mutant)
             if not tests:
-                outcome, by = "not covered", ""
+                outcome, by = "survived" if self.job.later else "not covered", ""
                 break
             with changed_file(mutant):
                 outcome, by = in_a_child(partial(run, tests, mutant), self.chooser.seconds(tests))
