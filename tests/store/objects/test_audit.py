@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests import stored
-from tests.packformat import CHUNK, Entry, hash_of
+from tests.packformat import CHUNK, OBJECT, Entry, hash_of, read_pack
 from tests.store.objects.building import database, entry, noise, place, recipe, small_pack
 
 from mlstore.hashing import ObjectId
@@ -214,6 +216,42 @@ def test_parts_of_a_recipe_are_told_once_with_it(tmp_path: Path) -> None:
     found = audit(tmp_path)
     assert (found.total_files, found.looked_at, found.chunks) == (4, 4, 3)
     assert sum(map(sum, found.done.values())) == 4
+
+
+@pytest.mark.parametrize("kind", [OBJECT, CHUNK])
+@pytest.mark.parametrize("both", [False, True])
+def test_of_two_packed_copies_one_is_enough(tmp_path: Path, kind: int, both: bool) -> None:
+    twice = entry(noise(50), kind)
+    packs = [place(tmp_path, [twice, entry(noise(9, at))]) for at in (1, 2)]
+    for pack in packs if both else packs[:1]:
+        at = next(one for one in read_pack(pack.read_bytes()) if one.id == twice.id)
+        stored.Place(pack, at.offset, len(at.stored)).flip()
+    found = audit(tmp_path)
+    assert set(found.damaged) == ({twice.id} if both else set())
+    assert found.chunk_ids == ({twice.id} if both and kind == CHUNK else set())
+    assert sorted(name for name, _ in found.spares) == sorted(one.stem for one in packs[: 1 + both])
+
+
+@pytest.mark.skipif(not hasattr(os, "readv"), reason="needs readv")
+def test_a_file_that_the_disk_refuses_is_told_and_the_others_are_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_loose(tmp_path, LOOSE)
+    put_loose(tmp_path, b"another")
+    real = os.readv
+
+    def refuse(fd: int, buffers: list[bytearray]) -> int:
+        count = real(fd, buffers)
+        if bytes(memoryview(buffers[0])[:count]) == LOOSE:
+            raise OSError(errno.EIO, "Input/output error")
+        return count
+
+    monkeypatch.setattr(os, "readv", refuse)
+    found = audit(tmp_path)
+    assert [(flaw.id, flaw.reason) for flaw in found.flaws.values()] == [
+        (id_of(LOOSE), "it cannot be read: input/output error")
+    ]
+    assert found.loose_done == {id_of(b"another")}
 
 
 def test_files_of_every_size_are_hashed_and_told_once(
