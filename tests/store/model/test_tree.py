@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mlstore.errors import DecodeError, InvalidPath
 from mlstore.hashing import ObjectId
 from mlstore.model import Tree, TreeEntry, decode_tree, encode_tree, validate_component
+from mlstore.model import tree as tree_module
 from mlstore.model.canonical import canonical_json
 
 ID = ObjectId("ab" * 32)
@@ -188,3 +189,50 @@ def test_same_content_is_about_bytes_and_mode_and_not_about_the_place() -> None:
     assert not one.same_content(TreeEntry("a", "executable", ID, 1))
     assert not one.same_content(TreeEntry("a", "file", ObjectId("cd" * 32), 1))
     assert not one.same_content(None)
+
+
+THREE = (
+    TreeEntry('a"b', "executable", ObjectId("ab" * 32), 2**63 - 1),
+    TreeEntry("plain", "file", ObjectId("cd" * 32), 0),
+    TreeEntry("ünïcode", "tree", ObjectId("ef" * 32), 7),
+)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_large_tree_is_read_like_a_small_one(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree_module, "_LARGE", 0)
+    tree = Tree(THREE[:count])
+    assert decode_tree(encode_tree(tree)) == tree
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"mlstore tree 1\n", b"mlstore tree 2\n"),
+        (b"]}", b"] }"),
+        (b'"entries"', b'"Entries"'),
+        (b'{"id"', b'[{"id"'),
+        (b'"size":0}', b'"size":[0,[0]]}'),
+        (b'"kind":"file"', b'"kind":{"file":1}'),
+        (b'},{"id":"c', b'} ,{"id":"c'),
+        (b'"name":"plain"', b'"name":"' + b"x" * 600 + b'"'),
+    ],
+)
+def test_of_a_large_tree_no_more_is_parsed_than_a_list_of_entries(
+    old: bytes, new: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_module, "_LARGE", 0)
+    good = encode_tree(Tree(THREE))
+    assert old in good
+    with pytest.raises(DecodeError, match="it is no list of entries"):
+        decode_tree(good.replace(old, new, 1))
+
+
+def test_what_is_about_the_size_of_the_limit_is_judged_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = encode_tree(Tree(THREE)).replace(b'"size":0}', b'"size":[]}')
+    monkeypatch.setattr(tree_module, "_LARGE", len(bad))
+    with pytest.raises(DecodeError, match="not a size"):
+        decode_tree(bad)
+    monkeypatch.setattr(tree_module, "_LARGE", len(bad) - 1)
+    with pytest.raises(DecodeError, match="no list of entries"):
+        decode_tree(bad)
