@@ -172,6 +172,7 @@ class _Fsck:
                     path=f"objects/pack/{name}.pack",
                     expected=exc.data["id"],
                     cause="there is another copy of it, which is the one that is read",
+                    hint="'mlstore fsck --repair' sets that pack aside and keeps what is sound in it",
                 )
             )
 
