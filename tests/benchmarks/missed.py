@@ -38,9 +38,10 @@ MISSED: dict[tuple[str, str], tuple[str, str]] = {
     ("W1", "switch"): (
         "W1, switch",
         words("""
-        the start of Python, the survey of all 20,000 files before anything may change, and every
-        new file written aside and verified before the first takes its place: git writes them one by
-        one. Tried and kept: trees that both versions share are not read.
+        the start of Python, every new file written aside and verified before the first takes its place
+        (git writes them one by one), and nine `fsync`s where git has none: of the index, HEAD, its log
+        and the heads that this client saw last, each with its folder. Tried and kept: trees that both
+        versions share are not read, and rows of the index that stay are copied by the stretch.
         """),
     ),
     ("W1", "restore"): (
