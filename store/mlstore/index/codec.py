@@ -30,7 +30,7 @@ from operator import lt
 from mlstore.errors import CorruptFile, InvalidPath
 from mlstore.hashing import PIECE, ObjectId, checksum_bytes, new_checksum
 from mlstore.index.table import Table
-from mlstore.model.paths import LOCK_NAME, parents_of, validate_path
+from mlstore.model.paths import LOCK_NAME, parents_of, validate_paths
 
 _MAGIC = b"MLSINDEX"
 _VERSION = 1
@@ -143,17 +143,19 @@ def check_paths(table: Table) -> None:
 
     Whoever writes to the worktree checks again: this is for ``fsck``.
     """
-    for path in table.paths:
-        try:
-            validate_path(path)
-        except InvalidPath as exc:
-            raise _corrupt(exc.message) from None
-    files = set(table.paths)
-    for path in table.paths:
-        if path == LOCK_NAME:
-            raise _corrupt(f"'{LOCK_NAME}' is in it, which is never tracked")
-        if "/" in path and not files.isdisjoint(parents_of(path)):
-            raise _corrupt(f"{path[:80]!r} lies below a file")
+    paths = table.paths
+    try:
+        validate_paths(paths)
+    except InvalidPath as exc:
+        raise _corrupt(exc.message) from None
+    files = set(paths)
+    if LOCK_NAME in files:
+        raise _corrupt(f"'{LOCK_NAME}' is in it, which is never tracked")
+    direct = {path[: path.rfind("/")] for path in paths if "/" in path}
+    above = files & {folder for lowest in direct for folder in (lowest, *parents_of(lowest))}
+    if above:
+        path = next(path for path in paths if not above.isdisjoint(parents_of(path)))
+        raise _corrupt(f"{path[:80]!r} lies below a file")
 
 
 def _to_little(column: array[int]) -> bytes:

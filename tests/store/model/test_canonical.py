@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstore.errors import DecodeError, UsageError
+from mlstore.model import canonical
 from mlstore.model.canonical import MAX_INTEGER, canonical_json, decode_object, encode_object
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -23,6 +24,12 @@ def test_every_value_survives_and_has_one_encoding(value: dict[str, object]) -> 
     assert decode_object("thing", data) == value
     assert encode_object("thing", decode_object("thing", data)) == data
     assert encode_object("thing", dict(reversed(value.items()))) == data
+
+
+@pytest.mark.parametrize("number", [MAX_INTEGER, -MAX_INTEGER])
+def test_the_largest_and_the_smallest_integer_survive(number: int) -> None:
+    data = encode_object("thing", {"a": number})
+    assert decode_object("thing", data) == {"a": number}
 
 
 def test_the_bytes_are_those_of_the_document() -> None:
@@ -155,6 +162,21 @@ def test_every_flipped_bit_changes_the_value_or_is_refused(data: st.DataObject) 
         assert decode_object("thing", bytes(bad)) != value
     except DecodeError:
         pass
+
+
+def test_no_object_is_made_that_is_larger_than_its_readers_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = {"a": "x" * (3 << 20)}
+    size = len(encode_object("tree", value))
+    monkeypatch.setattr(canonical, "LARGEST", {"tree": size, "commit": size + 2})
+    assert len(encode_object("tree", value)) == size
+    assert len(encode_object("commit", value)) == size + 2
+    monkeypatch.setattr(canonical, "LARGEST", {"tree": size - 1, "commit": size + 1})
+    with pytest.raises(UsageError, match="larger than 3 MiB") as caught:
+        encode_object("tree", value)
+    assert "use folders" in (caught.value.hint or "")
+    with pytest.raises(UsageError, match="larger than 3 MiB") as caught:
+        encode_object("commit", value)
+    assert caught.value.hint is None
 
 
 def test_text_that_is_not_unicode_is_a_mistake_of_whoever_writes_it() -> None:

@@ -11,6 +11,7 @@ from mlstore.errors import DecodeError, UsageError
 from mlstore.hashing import ObjectId
 from mlstore.model import Commit, Person, StageRecord, decode_commit, encode_commit
 from mlstore.model.canonical import canonical_json
+from mlstore.model.commit import MOST_PARENTS
 
 ONE, TWO = ObjectId("ab" * 32), ObjectId("cd" * 32)
 IDS = st.sampled_from([ONE, TWO, ObjectId("0" * 64), ObjectId("f" * 64)])
@@ -202,6 +203,13 @@ def test_a_wrong_missing_or_unknown_field_is_refused(changes: dict[str, Any]) ->
 def test_a_wrong_missing_or_unknown_field_of_a_stage_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(DecodeError):
         decode_commit(raw(stage=stage(**changes)))
+
+
+def test_a_commit_has_no_more_parents_than_the_most() -> None:
+    parents = [ObjectId(f"{number:064x}") for number in range(MOST_PARENTS + 1)]
+    assert len(decode_commit(raw(parents=parents[1:])).parents) == MOST_PARENTS
+    with pytest.raises(DecodeError, match="more than 64 parents"):
+        decode_commit(raw(parents=parents))
 
 
 @given(COMMITS, st.data())

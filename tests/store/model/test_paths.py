@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlstore.errors import InvalidPath
 from mlstore.model import collision_key, parents_of, validate_component, validate_path
-from mlstore.model.paths import Collisions, validate_paths
+from mlstore.model.paths import MAX_PATH, Collisions, doubt_about, validate_paths
 
 PATHS = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4).map("/".join)
 
@@ -94,6 +94,30 @@ def test_a_hostile_path_is_refused_by_name(path: str) -> None:
     assert caught.value.data["path"] == path
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 600
+
+
+@pytest.mark.parametrize("char", ["x", "é"])
+def test_a_path_may_be_as_long_as_the_limit_and_no_longer(char: str) -> None:
+    folders = (char * 100 + "/") * (MAX_PATH // len((char * 100 + "/").encode()))
+    rest = MAX_PATH - len(folders.encode())
+    assert validate_path(folders + "x" * rest).endswith("x")
+    with pytest.raises(InvalidPath, match="longer than 4096 bytes"):
+        validate_path(folders + "x" * (rest + 1))
+
+
+@pytest.mark.parametrize("name", ["aux", "NUL.txt", "com1", "LPT²", "conin$", "prn .x"])
+def test_a_device_of_windows_is_told(name: str) -> None:
+    assert doubt_about(name) == "Windows takes it for a device"
+
+
+@pytest.mark.parametrize("name", ["a\u200bb", "\u202etxt", "é\u00ad"])
+def test_a_name_that_deceives_the_eye_is_told(name: str) -> None:
+    assert "invisible" in (doubt_about(name) or "")
+
+
+@pytest.mark.parametrize("name", ["auxiliary", "data.csv", "com", "été", "日本", "x.aux", "nul1"])
+def test_nothing_is_said_of_an_ordinary_name(name: str) -> None:
+    assert doubt_about(name) is None
 
 
 @given(PATHS)

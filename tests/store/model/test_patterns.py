@@ -37,6 +37,8 @@ from mlstore.model.patterns import fixed_part, has_magic, matches
         ("data/**", "data/x/y", True),
         ("data/**", "data", False),
         ("a**b", "a/x/b", True),
+        ("a**b", "a/x/c", False),
+        ("a**", "a/x/c", True),
         ("[ab].csv", "a.csv", True),
         ("[ab].csv", "c.csv", False),
         ("[a-c].csv", "b.csv", True),

@@ -191,35 +191,48 @@ def test_same_content_is_about_bytes_and_mode_and_not_about_the_place() -> None:
     assert not one.same_content(None)
 
 
-# --- a large one is looked over before a parser makes values of it ---
+THREE = (
+    TreeEntry('a"b', "executable", ObjectId("ab" * 32), 2**63 - 1),
+    TreeEntry("plain", "file", ObjectId("cd" * 32), 0),
+    TreeEntry("ünïcode", "tree", ObjectId("ef" * 32), 7),
+)
 
 
-def test_a_large_tree_is_read_as_a_small_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["a", 'quo"ted', "ü", "z.csv"]
-    many = Tree(tuple(TreeEntry(name, "file", ID, 1) for name in sorted(names, key=str.encode)))
-    data = encode_tree(many)
-    small = decode_tree(data)
-    monkeypatch.setattr(tree_module, "_LARGE", 10)
-    assert decode_tree(data) == small == many
-    assert decode_tree(encode_tree(Tree(()))) == Tree(())
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_large_tree_is_read_like_a_small_one(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree_module, "_LARGE", 0)
+    tree = Tree(THREE[:count])
+    assert decode_tree(encode_tree(tree)) == tree
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("old", "new"),
     [
-        b'mlstore tree 1\n{"entries":[' + b"[" * 200 + b"]" * 200 + b"]}",
-        b'mlstore tree 1\n{"entries":[' + b"1," * 200 + b"1]}",
-        b'mlstore tree 1\n{"entries":{}}' + b" " * 200,
-        b"mlstore tree 1\n[" + b"{}," * 200 + b"{}]",
-        raw_tree(*(entry(name=f"{number:03}") for number in range(9))) + b"\n",
-        raw_tree(entry(name="x" * 600)),
+        (b"mlstore tree 1\n", b"mlstore tree 2\n"),
+        (b"]}", b"] }"),
+        (b'"entries"', b'"Entries"'),
+        (b'{"id"', b'[{"id"'),
+        (b'"size":0}', b'"size":[0,[0]]}'),
+        (b'"kind":"file"', b'"kind":{"file":1}'),
+        (b'},{"id":"c', b'} ,{"id":"c'),
+        (b'"name":"plain"', b'"name":"' + b"x" * 600 + b'"'),
     ],
 )
-def test_what_is_large_and_no_list_of_entries_never_reaches_the_parser(
-    bad: bytes, monkeypatch: pytest.MonkeyPatch
+def test_of_a_large_tree_no_more_is_parsed_than_a_list_of_entries(
+    old: bytes, new: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree_module, "_LARGE", 100)
-    monkeypatch.setattr(tree_module, "_decode_any", lambda _data: pytest.fail("it was parsed"))
-    monkeypatch.setattr(tree_module, "_decode_plain", lambda _data: pytest.fail("it was parsed"))
+    monkeypatch.setattr(tree_module, "_LARGE", 0)
+    good = encode_tree(Tree(THREE))
+    assert old in good
+    with pytest.raises(DecodeError, match="it is no list of entries"):
+        decode_tree(good.replace(old, new, 1))
+
+
+def test_what_is_about_the_size_of_the_limit_is_judged_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = encode_tree(Tree(THREE)).replace(b'"size":0}', b'"size":[]}')
+    monkeypatch.setattr(tree_module, "_LARGE", len(bad))
+    with pytest.raises(DecodeError, match="not a size"):
+        decode_tree(bad)
+    monkeypatch.setattr(tree_module, "_LARGE", len(bad) - 1)
     with pytest.raises(DecodeError, match="no list of entries"):
         decode_tree(bad)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import shutil
@@ -16,12 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import stored
 from tests.packformat import read_object
+from tests.store.objects.building import noise
 
 from mlstore.durable import staging
 from mlstore.errors import CorruptObject, ObjectNotFound, StorageError, UsageError
 from mlstore.hashing import BUFFER_SIZE, ObjectId, object_format
 from mlstore.model import Commit, Person, Tag, Tree, TreeEntry, encode_tree
 from mlstore.objects import SMALL, ObjectDatabase, database
+from mlstore.objects.audit import Audit
 
 MISSING = ObjectId("0" * 64)
 ADA = Person("Ada", "ada@example.org")
@@ -381,6 +384,55 @@ def test_files_with_other_names_are_no_objects_but_strangers(tmp_path: Path, obj
     assert list(objects.ids()) == [object_id]
     assert sorted(objects.strangers()) == sorted(strangers)
     assert objects.read(object_id) == b"x"
+
+
+def test_a_sound_store_has_no_strangers(objects: ObjectDatabase) -> None:
+    add(objects, b"one")
+    add(objects, b"x" * (SMALL + 1))
+    assert list(reopened(objects).strangers()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_nothing_stays_open_after_reading_and_writing(tmp_path: Path, objects: ObjectDatabase) -> None:
+    large = noise(3 << 20)
+    (tmp_path / "file").write_bytes(large)
+    (tmp_path / "next").write_bytes(large[: 2 << 20] + b"changed" + large[2 << 20 :])
+
+    def work() -> int:
+        with objects.transaction() as writer:
+            ids = [writer.add_bytes(b"small"), writer.add_bytes(b"x" * (SMALL + 1))]
+            with (tmp_path / "file").open("rb") as file:
+                ids.append(writer.add_fd(file.fileno()).id)
+        with objects.transaction() as writer, (tmp_path / "next").open("rb") as file:
+            ids.append(writer.add_fd(file.fileno(), base=ids[-1]).id)
+        with staging.Staging(tmp_path / "tmp", fsync=False) as staged:
+            for object_id in ids:
+                list(objects.stream(object_id))
+                objects.check(object_id)
+                objects.kind(object_id)
+                target = staged.new_file()
+                objects.clone(object_id, target)
+                target.close()
+        found = Audit(objects, jobs=1)
+        found.prepare()
+        found.plan()
+        found.run()
+        return len(os.listdir("/proc/self/fd"))
+
+    gc.collect()
+    first = work()  # packs stay open
+    assert work() == first
+
+
+def test_what_is_there_already_is_dated_anew_and_nothing_else_is(
+    tmp_path: Path, loose: ObjectDatabase
+) -> None:
+    first, second = (path_of(tmp_path, add(loose, data)) for data in (b"one", b"two"))
+    for path in (first, second):
+        os.utime(path, (10**9, 10**9))
+    add(loose, b"one")
+    assert first.stat().st_mtime > 10**9
+    assert second.stat().st_mtime == 10**9
 
 
 def test_a_pipe_can_be_added(tmp_path: Path, objects: ObjectDatabase) -> None:

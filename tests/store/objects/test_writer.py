@@ -245,6 +245,35 @@ def test_a_file_that_would_have_too_many_parts_stays_whole(
     assert objects.read(object_id) == BIG
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("pack", [False, True])
+def test_what_comes_piece_by_piece_is_the_object_that_its_bytes_are(
+    tmp_path: Path, chunked: bool, pack: bool
+) -> None:
+    objects = database(tmp_path, pack=pack)
+    pieces = [CSV[at : at + 700_001] for at in range(0, len(CSV), 700_001)]
+    with objects.transaction() as made:
+        digest = made.add_stream(iter(pieces), len(CSV), chunked=chunked)
+    assert digest is not None
+    assert (digest.id, digest.size) == (id_of(CSV), len(CSV))
+    assert objects.read(digest.id) == CSV
+    assert stored.loose_path(tmp_path, digest.id).exists() == (not (chunked and pack))
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_a_recipe_has_as_many_parts_as_are_allowed_and_no_more(
+    tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_PARTS", most)
+    objects = database(tmp_path)
+    base = add(objects, BIG)
+    changed = BIG[: 3 * MB] + b"x" + BIG[3 * MB :]
+    object_id = add(objects, changed, base=base)
+    if most == 3:
+        assert len(parts_of(tmp_path, object_id)) == 3
+    assert stored.loose_path(tmp_path, object_id).exists() == (most == 2)
+
+
 @pytest.mark.parametrize("how", ["chunked", "base", "whole"])
 def test_a_file_is_taken_from_where_its_descriptor_stands(tmp_path: Path, how: str) -> None:
     objects = database(tmp_path)

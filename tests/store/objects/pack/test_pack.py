@@ -86,6 +86,61 @@ def test_a_pack_answers_like_a_dict(
             assert found.read(one) == data
 
 
+def test_ids_that_look_like_one_another_across_their_borders_are_told_apart(tmp_path: Path) -> None:
+    ids = ["0101" + "00" + "01" * 29, "01" * 32, "0102" + "01" * 30]
+    entries = [entry(b"%d" % at)._replace(id=one) for at, one in enumerate(ids)]
+    found = open_pack(place(tmp_path, entries))
+    assert [found.number(ObjectId(one)) for one in ids] == [0, 1, 2]
+    assert found.number(ObjectId("01" * 31 + "00")) is None
+
+
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_entries_are_located_window_by_window(
+    tmp_path: Path, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "_WINDOW", window)
+    entries = sorted(
+        (entry(b"%d" % at, CHUNK if at % 3 else OBJECT) for at in range(7)), key=lambda one: one.id
+    )
+    found = open_pack(place(tmp_path, entries))
+    # The rows are bytes that could be taken for ids by who reads too far.
+    behind = found.columns(0, 7)[1][:32].hex()
+    for at in range(7):
+        wanted = [ObjectId(entries[at].id), ObjectId("ab" * 32), ObjectId(behind)]
+        assert [one.id for one in found.locate(wanted)] == [entries[at].id]
+        assert list(found.objects_among(wanted)) == wanted[: entries[at].kind == OBJECT]
+    assert [one.id for one in found.entries()] == [one.id for one in entries]
+    found.check_index()
+    assert found.read_index().ids.hex() == "".join(one.id for one in entries)
+
+
+@pytest.mark.parametrize("read", [Pack.check_index, Pack.read_index])
+@pytest.mark.parametrize("zstd", [False, True])
+def test_an_index_that_gives_a_plain_entry_two_sizes_is_refused(
+    tmp_path: Path, read: Callable[[Pack], object], zstd: bool
+) -> None:
+    wrong = entry(b"x" * 300, zstd=zstd)._replace(size=301)
+    found = open_pack(place(tmp_path, [entry(b"plain"), wrong]))
+    if zstd:  # how large it really is only decompressing tells
+        read(found)
+        return
+    with pytest.raises(CorruptFile, match="two sizes"):
+        read(found)
+
+
+@pytest.mark.parametrize("read", [Pack.check_index, Pack.read_index])
+def test_a_checksum_that_was_changed_in_the_index_is_noticed(
+    tmp_path: Path, read: Callable[[Pack], object]
+) -> None:
+    path = place(tmp_path, [entry(b"plain"), entry(b"other")])
+    data = bytearray(path.read_bytes())
+    data[-56 - 1] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    with pytest.raises(CorruptFile, match="its index is damaged"):
+        read(open_pack(path))
+
+
 @pytest.mark.parametrize("window", [1, 3, 1 << 15])
 def test_many_ids_of_one_bucket_are_told_apart(
     tmp_path: Path, window: int, monkeypatch: pytest.MonkeyPatch
