@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -25,9 +26,9 @@ class Keys:
         self.revoked = folder / "revoked"
         self.allowed.touch()
 
-    def make(self, name: str, *, passphrase: str = "") -> Path:
+    def make(self, name: str, *, passphrase: str = "", kind: str = "ed25519") -> Path:
         """Make a key pair and give the path of the private half."""
-        self._run("-q", "-t", "ed25519", "-N", passphrase, "-C", name, "-f", str(self.folder / name))
+        self._run("-q", "-t", kind, "-N", passphrase, "-C", name, "-f", str(self.folder / name))
         return self.folder / name
 
     def public(self, name: str) -> str:
@@ -38,6 +39,14 @@ class Keys:
         """Add the key to the list of allowed signers."""
         with self.allowed.open("a") as file:
             file.write(" ".join(filter(None, [principal, options, self.public(name)])) + "\n")
+
+    def certify(self, name: str, authority: str, principal: str, validity: str) -> Path:
+        """Have *authority* certify the key; *validity* is ssh-keygen's. Gives the path of the certificate."""
+        public = self.folder / f"{name}.pub"
+        self._run(
+            "-q", "-s", str(self.folder / authority), "-I", name, "-n", principal, "-V", validity, str(public)
+        )
+        return self.folder / f"{name}-cert.pub"
 
     def revoke(self, name: str, *, krl: bool = False) -> None:
         """Make the list of revoked keys: of that one key."""
@@ -60,4 +69,10 @@ class Keys:
 
     def _run(self, *arguments: str) -> None:
         assert PROGRAM is not None
-        subprocess.run([PROGRAM, *arguments], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            [PROGRAM, *arguments],
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "TZ": "UTC"},  # validities are told in local time
+        )

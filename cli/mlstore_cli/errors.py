@@ -68,7 +68,7 @@ _MOST_PATHS: Final = 20
 _OS_STATUS: Final = {errno.ENOENT: MISSING, errno.ENOTDIR: MISSING, errno.EISDIR: USAGE}
 _ADVICE: Final = {
     errno.ENOSPC: "free some space and try again; the repository is intact",
-    errno.EDQUOT: "the disk quota is used up; the repository is intact",
+    errno.EDQUOT: "free some of your quota and try again; the repository is intact",
     errno.EROFS: "the file system is mounted read-only",
     errno.EACCES: "check the owner and the permissions of the file and its folder",
     errno.EPERM: "check the owner and the permissions of the file and its folder",

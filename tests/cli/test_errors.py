@@ -57,6 +57,7 @@ def test_no_error_of_the_library_is_without_an_exit_status():
     ("number", "status"),
     [
         (errno.ENOSPC, 6),
+        (errno.EDQUOT, 6),
         (errno.EACCES, 6),
         (errno.EROFS, 6),
         (errno.EIO, 6),

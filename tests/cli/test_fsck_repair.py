@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 
@@ -63,6 +64,38 @@ def test_from_is_meant_in_the_folder_that_the_user_is_in(history, tmp_path):
     (tmp_path / "sub").mkdir(exist_ok=True)
     history.write("sub/copy", "b\n")
     assert "from sub/copy" in history("fsck", "--repair", "--from", ".", cwd="sub").out
+
+
+def test_the_damaged_copy_of_what_was_healed_is_told_and_repair_sets_its_pack_aside(history):
+    object_id = damage(history)
+    pack = stored.find(history.root / ".mlstore", object_id).path
+    history("add", "data/b.txt")
+    for _ in range(2):  # nobody else touches such a pack
+        warning = history("fsck").out
+        assert "there is another copy of it" in warning
+        assert "'mlstore fsck --repair' sets that pack aside" in " ".join(warning.split())
+        history("gc", "-q", "--prune=now")
+        assert pack.exists()
+    assert f"set aside objects/pack/{pack.name[:10]}" in history("fsck", "--repair").out
+    assert not pack.exists()
+    assert len(history("fsck").lines) == 1
+    history("gc", "-q")
+    assert len(stored.packs(history.root / ".mlstore")) == 1
+    history("verify")
+
+
+def test_a_report_tells_what_is_left_after_the_repair(history, tmp_path):
+    def left(*argv, status=0):
+        report = tmp_path / "left.json"
+        history("fsck", "--repair", *argv, "--report", f"json={report}", status=status)
+        return [finding["kind"] for finding in json.loads(report.read_text())["findings"]]
+
+    damage(history)
+    assert left("--dry-run", status=3) == ["corrupt-object"]
+    assert left() == []
+    damage(history)
+    history.write("data/b.txt", "changed since")
+    assert left(status=4) == ["missing-object"]
 
 
 def test_the_json_has_the_documented_keys(history):

@@ -7,7 +7,7 @@ old or new and whole, and as soon as the disk is well again the next command wor
 from __future__ import annotations
 
 import pytest
-from tests.faults.killing import Server, fail_at, looks, points, read_log
+from tests.faults.killing import Done, Server, fail_at, looks, points, read_log
 from tests.faults.sweeping import A_PART, chosen, fresh, good, report, says_it_in_one_line
 from tests.faults.workloads import WORKLOADS, Workload
 
@@ -31,6 +31,22 @@ def test_an_error_at_any_change_is_one_clear_line_and_loses_nothing(
     report(capsys, workload, f"{error} {how} at {len(selected)} of {len(found)} points, nothing lost")
 
 
+@pytest.mark.parametrize("workload", ["add", "commit", "checkout"], indirect=True)
+def test_a_quota_that_is_used_up_is_told_as_such(
+    server: Server, workload: Workload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = points(server, workload.argv, fresh(workload))
+    selected = [point for point in chosen(found, A_PART // 4) if point[0] not in SYNCS]
+    told = 0
+    for point in selected:
+        done = withstands(server, workload, point, "EDQUOT", (6,))
+        if done.status:
+            assert "quota" in done.err.partition("hint: ")[2], f"{point}: {done}"
+            told += 1
+    assert told
+    report(capsys, workload, f"EDQUOT once at {len(selected)} of {len(found)} points, nothing lost")
+
+
 @pytest.mark.parametrize("workload", WORKLOADS, indirect=True)
 def test_an_error_at_any_look_is_never_taken_for_nothing_there(
     server: Server, workload: Workload, capsys: pytest.CaptureFixture[str]
@@ -50,8 +66,11 @@ def withstands(
     statuses: tuple[int, ...],
     *,
     lasting: bool = False,
-) -> None:
-    """Let a call fail and see that all is old or new, said in one line, and that the next run works."""
+) -> Done:
+    """Let a call fail and see that all is old or new, said in one line, and that the next run works.
+
+    Gives how it ended.
+    """
     root = fresh(workload)
     where = f"{error}{' from then on' if lasting else ''} at {point[0]} number {point[1]}"
     done = fail_at(server, workload.argv, root, point, error, ever_after=lasting)
@@ -70,6 +89,7 @@ def withstands(
         good(server, root, where, *workload.rerun)
     workload.check_done(root)
     good(server, root, where, "fsck")
+    return done
 
 
 @pytest.mark.parametrize("workload", ["add", "commit", "checkout", "run", "tag", "repack"], indirect=True)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests import stored
 from tests.faults.killing import Server, kill_at, points
 from tests.faults.sweeping import fresh
-from tests.faults.workloads import Workload
+from tests.faults.workloads import NOTES, Workload
 
 
 @pytest.mark.parametrize("sabotage", ["write in place", "name before content"])
@@ -60,6 +61,30 @@ def test_the_checker_says_no(workload: Workload, damage: str) -> None:
     root = fresh(workload)
     workload.check(root)
     DAMAGE[damage](root)
+    with pytest.raises((AssertionError, OSError, ValueError)):
+        workload.check(root)
+
+
+NOTE_DAMAGE: dict[str, Callable[[Path], object]] = {
+    "empty ref": lambda root: (root / ".mlstore" / NOTES).write_bytes(b""),
+    "flipped bit": lambda root: stored.find(
+        root / ".mlstore", (root / ".mlstore" / NOTES).read_text().strip()
+    ).flip(),
+    "other history": lambda root: shutil.copy(root / ".mlstore/refs/heads/main", root / ".mlstore" / NOTES),
+    "moved branch": lambda root: shutil.copy(root / ".mlstore" / NOTES, root / ".mlstore/refs/heads/main"),
+}
+
+
+@pytest.mark.parametrize("workload", ["reproduce"], indirect=True)
+@pytest.mark.parametrize("damage", NOTE_DAMAGE)
+def test_the_checker_of_notes_says_no(server: Server, workload: Workload, damage: str) -> None:
+    root = fresh(workload)
+    workload.check(root)
+    with pytest.raises(AssertionError):
+        workload.check_done(root)
+    assert server.run(workload.argv, root).status == 0
+    workload.check_done(root)
+    NOTE_DAMAGE[damage](root)
     with pytest.raises((AssertionError, OSError, ValueError)):
         workload.check(root)
 

@@ -93,6 +93,50 @@ class Workload:
         if self.index:
             assert set(Reader(root).index()) == self.index[-1]
 
+    def kept(self, root: Path, before: int) -> int:
+        """How many objects `gc` leaves; *before* is how many it left of a run that nothing broke off."""
+        return before
+
+
+NOTES = "refs/notes/reproduce"
+
+
+class Reproducing(Workload):
+    """A job that adds notes, which say when they were made and how long it took: no two are the same."""
+
+    def check(self, root: Path) -> None:
+        """Find no notes, or whole ones, about the stage; and all else as it was."""
+        refs, reader = whole(root), Reader(root)
+        notes = [reader.note(path, data) for path, data in refs.pop(NOTES, {}).items()]
+        assert refs == self.refs[-1]
+        assert worktree(root) == self.files[-1]
+        for note in notes:
+            assert reader.json("commit", note["commit"])["stage"]["name"] == self.argv[-1]
+            assert note["data"]["verdict"] == "reproduced"
+
+    def check_done(self, root: Path) -> None:
+        """Find notes."""
+        self.check(root)
+        assert NOTES in whole(root)
+
+    def kept(self, root: Path, before: int) -> int:
+        """As many objects as refs lead to: a second run adds notes of its own."""
+        reader = Reader(root)
+        found: set[str] = set()
+        for target in reader.refs().values():
+            for one, commit in reader.history(target):
+                found |= {one, *below(reader, commit["tree"])}
+                if "stage" in commit:
+                    found.add(commit["stage"]["environment"])
+        return len(found)
+
+
+def below(reader: Reader, tree: str) -> set[str]:
+    found = {tree}
+    for entry in reader.json("tree", tree)["entries"]:
+        found |= below(reader, entry["id"]) if entry["kind"] == "tree" else {entry["id"]}
+    return found
+
 
 def run(server: Server, root: Path, *commands: str) -> None:
     for command in commands:
@@ -214,6 +258,12 @@ def tagging(server: Server, folder: Path) -> Workload:
     return Workload(work.template, argv, refs, [files], again=(0, 1), rerun=[*argv, "-f"])
 
 
+def reproducing(server: Server, folder: Path) -> Workload:
+    work = running(server, folder)
+    run(server, work.template, "run")
+    return Reproducing(work.template, ["reproduce", "--record", "two"], [work.refs[-1]], [work.files[-1]])
+
+
 def with_garbage(server: Server, folder: Path) -> Path:
     """A store with loose objects, several packs, and objects that nothing leads to."""
     root = start(server, folder)
@@ -312,6 +362,7 @@ WORKLOADS: dict[str, Callable[[Server, Path], Workload]] = {
     "branch": branching,
     "run": running,
     "tag": tagging,
+    "reproduce": reproducing,
     "gc": collecting,
     "gc --undo": undoing,
     "prune": pruning,

@@ -1,8 +1,9 @@
 """Fuzz the decoders for as long as you like: `./dev fuzz [--seconds N] [--target NAME] [--seed N]`.
 
 Each target takes its turn of a thousand mutations. What breaks one is written to `.fuzz/TARGET-HASH`, to be
-mended and then put into `tests/fuzz/corpus/TARGET/`. With `--atheris` (which has to be installed) one target
-is driven by coverage instead.
+mended and then put into `tests/fuzz/corpus/TARGET/`. With `--atheris` (which has to be installed: `pip
+install atheris`) one target is driven by coverage instead, from its valid inputs on; the first breakage ends
+that. What reached new branches is kept in `.fuzz/corpus/TARGET`, and gone on from.
 """
 
 from __future__ import annotations
@@ -64,14 +65,29 @@ def tell(name: str, data: bytes) -> None:
     print(f"{name}: {path}\n{traceback.format_exc(limit=-3)}", flush=True)
 
 
-def drive_by_coverage(name: str, seconds: float) -> None:
-    """Hand one target to atheris, which ends the process when it finds something."""
+def drive_by_coverage(name: str, seconds: float, seed: int) -> None:
+    """Hand one target to atheris, which ends the process: with status 0, or where something broke."""
     import atheris  # type: ignore[import-not-found,unused-ignore]
 
+    seeds = TARGETS[name].seeds()
+    for data in seeds:  # targets import what they need when they run; only what is there is instrumented
+        attempt(name, data, repaired=False)
     atheris.instrument_all()
-    atheris.Setup(
-        [sys.argv[0], f"-max_total_time={int(seconds)}"], lambda data: attempt(name, data, repaired=False)
-    )
+
+    def once(data: bytes) -> None:
+        for repaired in (False, True):
+            try:
+                attempt(name, data, repaired=repaired)
+            except Exception:
+                tell(name, TARGETS[name].repair(data) if repaired else data)
+                raise
+
+    corpus = CRASHES / "corpus" / name  # which grows, and is gone on from
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(seeds):
+        (corpus / f"seed-{number}").write_bytes(data)
+    limits = [f"-max_total_time={int(seconds)}", f"-seed={seed % (1 << 31) or 1}"]
+    atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={CRASHES}/", str(corpus)], once)
     atheris.Fuzz()
 
 
@@ -87,7 +103,7 @@ def main() -> int:
     if chosen.atheris:
         if len(names) != 1:
             parser.error("--atheris drives one target: name it with --target")
-        drive_by_coverage(names[0], chosen.seconds)
+        drive_by_coverage(names[0], chosen.seconds, chosen.seed)
         return 0
     return 1 if drive(names, chosen.seconds, chosen.seed) else 0
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,13 @@ from typing import Any
 import pytest
 from tests.hostile.attack import COMMANDS
 from tests.hostile.cases import CASES
-from tests.hostile.expected import BESIDES, MUST_REFUSE, WRITES
+from tests.hostile.expected import MUST_REFUSE, WRITES
+from tests.hostile.judging import FEW, LARGE, complaints, expected
 from tests.support import environment
 
 from mlstore_cli.registry import COMMANDS as REGISTERED
 
 ROOT = Path(__file__).parents[2]
-MOST_MEMORY = 200 << 20
-DOCUMENTED = range(7)
-# What has no bound on disk, or takes the builder long, meets only the commands that read that far.
-LARGE = ("bomb-tree", "bomb-commit", "nested-too-deeply", "tag-of-a-long-chain")
-FEW = ["log", "show", "diff", "ls-tree", "cat-file", "verify", "verify-against", "fsck", "du", "gc", "load",
-       "verify-json", "fsck-json", "checkout", "reset"]  # fmt: skip
-
 WAYS_IN = ["log", "show", "diff", "ls-tree", "cat-file", "du", "inspect", "run-dry", "verify", "verify-json",
            "verify-against", "exec", "load", "clone", "fsck", "fsck-json", "status", "add", "gc",
            "checkout", "switch", "restore", "reset"]  # fmt: skip
@@ -70,43 +63,6 @@ def attacker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacker]:
     found.close()
 
 
-def unsafe(text: str) -> set[str]:
-    """Give the characters of *text* that control a terminal, hide or reorder, as Unicode classes them."""
-    kinds = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    return {char for char in text if char not in "\n\t" and unicodedata.category(char) in kinds}
-
-
-def complaints(answer: dict[str, Any], expected: dict[str, set[int]]) -> list[str]:
-    """Say what is wrong with how a command took it."""
-    name = answer["command"]
-    if "killed" in answer:
-        return [f"{name}: died or hung, ended by signal or status {answer['killed']}"]
-    text, status = answer["out"] + answer["err"], answer["status"]
-    wrong = []
-    if status not in expected.get(name, DOCUMENTED):
-        wrong.append(f"status {status}, expected {sorted(expected.get(name, DOCUMENTED))}")
-    if "internal error" in text or "Traceback" in text or "out of memory" in text:
-        wrong.append("a bug")
-    if unsafe(text):
-        wrong.append(f"raw {unsafe(text)!r}")
-    if not answer["outside"] or not answer["beside"]:
-        wrong.append("something outside the worktree changed")
-    if answer["started"]:
-        wrong.append(f"started {answer['started']}")
-    if answer["peak"] > MOST_MEMORY:
-        wrong.append(f"{answer['peak'] >> 20} MiB")
-    if status and name in WRITES and not answer["worktree"]:
-        wrong.append("refused, and the worktree changed")
-    if name.endswith("-json"):
-        wrong += [] if json.loads(answer["out"])["schema"].startswith("mlstore.") else ["no schema"]
-    elif status and not answer["out"] and name != "exec":  # which reports on stderr
-        lines = answer["err"].splitlines()
-        heads = [line.partition(":")[0] for line in lines if not line.startswith("  ")]
-        if heads not in (["error"], ["error", "hint"]):
-            wrong.append("not one line and a hint")
-    return [f"{name}: {what}: {text[:300]!r}" for what in wrong]
-
-
 def commands_for(name: str) -> list[str] | None:
     """Give the commands that meet a case, None for every one.
 
@@ -124,8 +80,7 @@ def commands_for(name: str) -> list[str] | None:
 def test_a_hostile_repository_is_survived_by_every_command(attacker: Attacker, name: str) -> None:
     only = commands_for(name)
     answers = attacker.attack(name, only)
-    expected = {**MUST_REFUSE[CASES[name].where], **BESIDES.get(name, {})}
-    wrong = [what for answer in answers for what in complaints(answer, expected)]
+    wrong = [what for answer in answers for what in complaints(answer, expected(CASES[name]))]
     assert not wrong, "\n".join(wrong)
     assert len(answers) == len(only or COMMANDS)
 

@@ -29,10 +29,8 @@ def command(
     from mlstore.worktree import restore_paths
 
     repo = session.repo
-    if source is None and not staged:
-        snapshot = repo.read_index().snapshot()
-    else:
-        snapshot = snapshot_of(session, source or "HEAD")
+    from_index = source is None and not staged
+    snapshot = None if from_index else snapshot_of(session, source or "HEAD")
     wanted = session.repo_paths(paths)
     with session.watched("restoring"):
         changed = restore_paths(repo, wanted, source=snapshot, staged=staged, worktree=worktree or not staged)

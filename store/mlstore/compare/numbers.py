@@ -71,9 +71,10 @@ class Spread:
             if one.shape != other.shape:
                 changed[:] = True
                 continue
-            part.update(one.reshape(-1), other.reshape(-1), settings)
+            items, others = one.reshape(-1), other.reshape(-1)
+            part.update(items, others, settings)
             if part.differing:
-                changed |= (one != other).any(axis=1)
+                changed[_unequal(items, others) // one.shape[1]] = True
                 self._merge(part)
         self.differing += int(changed.sum())
         if changed.any():

@@ -103,10 +103,10 @@ def _refuse_nothing(known: Commit | None, tree: ObjectId) -> None:
 
 def _require_blobs(repo: Repository, made: NewTrees, parent: ObjectId | None) -> None:
     """A commit never names a blob that is not there: look at those that the parent does not have."""
-    new = {entry.id: entry.name for entry in new_files(repo.objects, made, parent)}
+    new = {entry.id: (folder, entry.name) for folder, entry in new_files(repo.objects, made, parent)}
     missing = repo.objects.absent(new)
     if missing:
-        path, object_id = min((new[object_id], object_id) for object_id in missing)
+        path, object_id = min(("".join(new[object_id]), object_id) for object_id in missing)
         raise ObjectNotFound(
             f"the staged content of '{path}' is not in the store",
             hint=f"run 'mlstore add {path}' again",

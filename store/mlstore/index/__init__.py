@@ -2,6 +2,15 @@
 
 from mlstore.index.codec import decode_index, encode_index
 from mlstore.index.index import Index
-from mlstore.index.table import IndexEntry, StatData
+from mlstore.index.table import FileStatus, IndexEntry, StatData, StatResult, Table
 
-__all__ = ["Index", "IndexEntry", "StatData", "decode_index", "encode_index"]
+__all__ = [
+    "FileStatus",
+    "Index",
+    "IndexEntry",
+    "StatData",
+    "StatResult",
+    "Table",
+    "decode_index",
+    "encode_index",
+]

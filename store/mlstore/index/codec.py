@@ -30,7 +30,7 @@ from operator import lt
 from mlstore.errors import CorruptFile, InvalidPath
 from mlstore.hashing import PIECE, ObjectId, checksum_bytes, new_checksum
 from mlstore.index.table import Table
-from mlstore.model.paths import LOCK_NAME, parents_of, validate_path
+from mlstore.model.paths import LOCK_NAME, parents_of, validate_paths
 
 _MAGIC = b"MLSINDEX"
 _VERSION = 1
@@ -49,8 +49,10 @@ def encode_index(table: Table) -> bytes:
     parts: list[bytes | bytearray] = [header]
     parts += [_to_little(column) for column in (table.mtimes, table.ctimes, table.inodes, table.sizes)]
     parts += [table.kinds, table.ids, table.checksums, paths]
-    body = b"".join(parts)
-    return body + checksum_bytes(body)
+    checksum = new_checksum()
+    for part in parts:
+        checksum.update(part)
+    return b"".join([*parts, checksum.digest()])
 
 
 def check_start(fd: int, size: int) -> None:
@@ -58,7 +60,7 @@ def check_start(fd: int, size: int) -> None:
 
     Raises ``CorruptFile``. So a file that is all holes, or has no end, takes no memory.
     """
-    head = os.pread(fd, _HEADER.size, 0)
+    head = _read_at(fd, _HEADER.size, 0)
     if len(head) < _HEADER.size or not head.startswith(_MAGIC):
         raise _corrupt("it is not an index")
     _, _, _, count, path_bytes, _ = _HEADER.unpack(head)
@@ -70,9 +72,20 @@ def check_start(fd: int, size: int) -> None:
         raise _corrupt("it is larger than any index")
     checksum = new_checksum()
     for at in range(0, size - _TRAILER, PIECE):
-        checksum.update(os.pread(fd, min(PIECE, size - _TRAILER - at), at))
-    if checksum.digest() != os.pread(fd, _TRAILER, size - _TRAILER):
+        checksum.update(_read_at(fd, min(PIECE, size - _TRAILER - at), at))
+    if checksum.digest() != _read_at(fd, _TRAILER, size - _TRAILER):
         raise _corrupt("its checksum is wrong")
+
+
+def _read_at(fd: int, size: int, offset: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(fd, size, offset)
+    before = os.lseek(fd, 0, os.SEEK_CUR)
+    try:
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.read(fd, size)
+    finally:
+        os.lseek(fd, before, os.SEEK_SET)
 
 
 def decode_index(data: bytes) -> Table:
@@ -130,17 +143,19 @@ def check_paths(table: Table) -> None:
 
     Whoever writes to the worktree checks again: this is for ``fsck``.
     """
-    for path in table.paths:
-        try:
-            validate_path(path)
-        except InvalidPath as exc:
-            raise _corrupt(exc.message) from None
-    files = set(table.paths)
-    for path in table.paths:
-        if path == LOCK_NAME:
-            raise _corrupt(f"'{LOCK_NAME}' is in it, which is never tracked")
-        if "/" in path and not files.isdisjoint(parents_of(path)):
-            raise _corrupt(f"{path[:80]!r} lies below a file")
+    paths = table.paths
+    try:
+        validate_paths(paths)
+    except InvalidPath as exc:
+        raise _corrupt(exc.message) from None
+    files = set(paths)
+    if LOCK_NAME in files:
+        raise _corrupt(f"'{LOCK_NAME}' is in it, which is never tracked")
+    direct = {path[: path.rfind("/")] for path in paths if "/" in path}
+    above = files & {folder for lowest in direct for folder in (lowest, *parents_of(lowest))}
+    if above:
+        path = next(path for path in paths if not above.isdisjoint(parents_of(path)))
+        raise _corrupt(f"{path[:80]!r} lies below a file")
 
 
 def _to_little(column: array[int]) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 
 from mlstore.hashing import ObjectId
 from mlstore.index.codec import decode_index, encode_index
-from mlstore.index.table import EXECUTABLE, IndexEntry, StatData, Table
+from mlstore.index.table import EXECUTABLE, IndexEntry, StatData, StatResult, Table
 from mlstore.model.tree import TreeEntry
 
 
@@ -83,11 +83,26 @@ class Index:
 
     def set(self, entry: IndexEntry) -> None:
         """Add *entry*, or replace the one that has its path."""
-        known = self.get(entry.path)
-        if known is None or known.id != entry.id or known.kind != entry.kind:
+        if not self._is_known(entry):
             self._table.tree = None
         self._changed[entry.path] = entry
         self.dirty = True
+
+    def set_rows(self, rows: Table) -> None:
+        """As ``set`` for many entries, in the order of their paths; the caller lets go of *rows*."""
+        if not rows.paths:
+            return
+        self._merge()
+        self._fresh.update(rows.paths)
+        self.dirty = True
+        count = range(len(rows.paths))
+        if self._table.tree and all(self._is_known(rows.entry(row)) for row in count):
+            rows.tree = self._table.tree
+        if not self._table.paths or self._table.paths == rows.paths:
+            self._table, self._rows = rows, None
+            return
+        self._table.tree = rows.tree
+        self._fold((path, rows.entry(row)) for row, path in zip(count, rows.paths, strict=True))
 
     def remove(self, path: str) -> None:
         """Drop *path*; fine when it is not there."""
@@ -109,9 +124,9 @@ class Index:
 
     def snapshot(self) -> dict[str, TreeEntry]:
         """Give the entries as a snapshot: tree entries by path, sorted."""
-        return {entry.path: entry.as_tree_entry() for entry in self.entries()}
+        return dict(zip(self.paths(), self._table.tree_entries(), strict=True))
 
-    def is_unchanged(self, path: str, status: os.stat_result) -> bool:
+    def is_unchanged(self, path: str, status: StatResult) -> bool:
         """Whether ``stat`` alone proves that the file at *path* is what it was when it was hashed."""
         if path in self._changed:
             entry = self._changed[path]
@@ -119,7 +134,7 @@ class Index:
         row = self._row_of(path)
         return row is not None and self.row_is_unchanged(row, status)
 
-    def row_is_unchanged(self, row: int, status: os.stat_result) -> bool:
+    def row_is_unchanged(self, row: int, status: StatResult) -> bool:
         """As ``is_unchanged``, for a row of ``table`` (call ``table`` first)."""
         table = self._table
         mtime = table.mtimes[row]
@@ -154,25 +169,26 @@ class Index:
         if not self._changed:
             return
         self._fresh.update(self._changed)
-        changed = dict(sorted(self._changed.items()))
-        old, new = self._table, Table(tree=self._table.tree)
-        pending = iter([*changed.items(), None])
-        upcoming = next(pending)
-        for row, path in enumerate(old.paths):
-            while upcoming is not None and upcoming[0] <= path:
-                if upcoming[1] is not None:
-                    new.append(upcoming[1])
-                upcoming = next(pending)
-            if path not in changed:
-                new.copy_row(old, row)
-        while upcoming is not None:
-            if upcoming[1] is not None:
-                new.append(upcoming[1])
-            upcoming = next(pending)
-        self._table = new
-        self._rows = None
+        self._fold(sorted(self._changed.items()))
         self._changed = {}
 
+    def _fold(self, changes: Iterable[tuple[str, IndexEntry | None]]) -> None:
+        """Put *changes*, sorted by path, into the columns; what lies between two of them moves at once."""
+        old, new = self._table, Table(tree=self._table.tree)
+        done = 0
+        for path, entry in changes:
+            at = bisect_left(old.paths, path, done)
+            new.copy_rows(old, done, at)
+            done = at + (old.paths[at : at + 1] == [path])
+            if entry is not None:
+                new.append(entry)
+        new.copy_rows(old, done, len(old.paths))
+        self._table, self._rows = new, None
 
-def _mode_fits(entry: IndexEntry, status: os.stat_result) -> bool:
+    def _is_known(self, entry: IndexEntry) -> bool:
+        known = self.get(entry.path)
+        return known is not None and known.id == entry.id and known.kind == entry.kind
+
+
+def _mode_fits(entry: IndexEntry, status: StatResult) -> bool:
     return bool(status.st_mode & 0o100) == (entry.kind == "executable")

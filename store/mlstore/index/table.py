@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from array import array
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from mlstore.hashing import ObjectId
 from mlstore.model.tree import EntryKind, TreeEntry
@@ -12,6 +13,24 @@ from mlstore.model.tree import EntryKind, TreeEntry
 FILE: Final = 0
 EXECUTABLE: Final = 1
 _KINDS: tuple[EntryKind, ...] = ("file", "executable")
+
+
+class FileStatus(NamedTuple):
+    """What anyone asks of an ``os.stat_result``, under the same names and in a third of its memory."""
+
+    st_mode: int
+    st_ino: int
+    st_size: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileStatus:
+        """Take it from a stat result."""
+        return cls(status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+StatResult: TypeAlias = os.stat_result | FileStatus
 
 
 class StatData(NamedTuple):
@@ -23,7 +42,7 @@ class StatData(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> StatData:
+    def of(cls, status: StatResult) -> StatData:
         """Take it from a stat result."""
         return cls(status.st_mtime_ns, status.st_ctime_ns, status.st_ino & 0x7FFFFFFFFFFFFFFF, status.st_size)
 
@@ -86,16 +105,59 @@ class Table:
         self.ids += bytes.fromhex(entry.id)
         self.checksums += entry.checksum
 
-    def copy_row(self, other: Table, row: int) -> None:
-        """Add row *row* of *other* as the last row."""
-        self.paths.append(other.paths[row])
-        self.mtimes.append(other.mtimes[row])
-        self.ctimes.append(other.ctimes[row])
-        self.inodes.append(other.inodes[row])
-        self.sizes.append(other.sizes[row])
-        self.kinds.append(other.kinds[row])
-        self.ids += other.ids[32 * row : 32 * row + 32]
-        self.checksums += other.checksums[16 * row : 16 * row + 16]
+    def copy_rows(self, other: Table, start: int, stop: int) -> None:
+        """Add the rows of *other* from *start* up to *stop* behind the last one."""
+        for name in ("paths", "mtimes", "ctimes", "inodes", "sizes", "kinds"):
+            getattr(self, name).extend(getattr(other, name)[start:stop])
+        self.ids += other.ids[32 * start : 32 * stop]
+        self.checksums += other.checksums[16 * start : 16 * stop]
+
+    def sorted(self) -> Table:
+        """Give the rows in the order of their paths."""
+        paths = self.paths
+        order = sorted(range(len(paths)), key=paths.__getitem__)
+        return self if order == list(range(len(paths))) else self.pick(order)
+
+    def pick(self, rows: Sequence[int]) -> Table:
+        """Give some rows, in this order."""
+        found = Table([self.paths[row] for row in rows])
+        for name in ("mtimes", "ctimes", "inodes", "sizes"):
+            column = getattr(self, name)
+            getattr(found, name).extend([column[row] for row in rows])
+        found.kinds += bytes([self.kinds[row] for row in rows])
+        found.ids += b"".join([self.ids[32 * row : 32 * row + 32] for row in rows])
+        found.checksums += b"".join([self.checksums[16 * row : 16 * row + 16] for row in rows])
+        return found
+
+    def columns(self) -> tuple[Any, ...]:
+        """Give all but the paths in values that travel between processes."""
+        numbers = (self.mtimes, self.ctimes, self.inodes, self.sizes)
+        return (*(column.tobytes() for column in numbers), self.kinds, self.ids, self.checksums)
+
+    @classmethod
+    def of_columns(cls, paths: list[str], columns: tuple[Any, ...]) -> Table:
+        """Read what ``columns`` gave."""
+        table = cls(paths)
+        for column, data in zip(
+            (table.mtimes, table.ctimes, table.inodes, table.sizes), columns[:4], strict=True
+        ):
+            column.frombytes(data)
+        table.kinds, table.ids, table.checksums = map(bytearray, columns[4:])
+        return table
+
+    def tree_entries(self) -> Iterator[TreeEntry]:
+        """Give the rows as entries of a snapshot, in their order."""
+        ids = self.ids.hex()
+        return map(
+            TreeEntry._make,
+            zip(
+                self.paths,
+                map(_KINDS.__getitem__, self.kinds),
+                (ids[at : at + 64] for at in range(0, len(ids), 64)),
+                self.sizes,
+                strict=True,
+            ),
+        )
 
     def entry(self, row: int) -> IndexEntry:
         """Give row *row* as an entry."""

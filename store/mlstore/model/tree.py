@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from operator import lt
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 
 from mlstore._lazy import LazyPattern
@@ -18,10 +19,12 @@ ENTRY_KINDS = frozenset({"file", "executable", "tree"})
 
 # An entry with a plain name, as its canonical bytes are: text that is nothing but these is canonical JSON by
 # construction, and its names are those that `validate_component` takes without a second look.
+_PLAIN_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.=,+-]{0,58}[A-Za-z0-9_=,+-])?"
 _PLAIN = LazyPattern(
     r'\{"id":"([0-9a-f]{64})","kind":"(file|executable|tree)",'
-    r'"name":"([A-Za-z0-9_](?:[A-Za-z0-9_.=,+-]{0,58}[A-Za-z0-9_=,+-])?)","size":(0|[1-9][0-9]{0,17})\},'
+    rf'"name":"({_PLAIN_NAME})","size":(0|[1-9][0-9]{{0,17}})\}},'
 )
+_PLAIN_NAMES = LazyPattern(rf"(?:{_PLAIN_NAME}\n)*\Z")
 _PLAIN_SIZE = len('{"id":"","kind":"","name":"","size":},') + 64
 _HEAD = b'mlstore tree 1\n{"entries":['
 _TAIL = b"]}"
@@ -64,15 +67,30 @@ def encode_tree(tree: Tree) -> bytes:
 
     Raises ``InvalidPath`` for a name that no reader would accept.
     """
-    _check_order([entry.name for entry in tree.entries])
-    for entry in tree.entries:
-        validate_component(entry.name)
+    names = [entry.name for entry in tree.entries]
+    _check_order(names)
+    lines = "\n".join([*names, ""])
+    if lines.count("\n") == len(names) and _PLAIN_NAMES.match(lines):
+        data = _encode_plain(tree)
+        if len(data) <= _LARGE:
+            return data
+    for name in names:
+        validate_component(name)
     from mlstore.model.canonical import encode_object
 
     entries = [
         {"id": entry.id, "kind": entry.kind, "name": entry.name, "size": entry.size} for entry in tree.entries
     ]
     return encode_object("tree", {"entries": entries})
+
+
+def _encode_plain(tree: Tree) -> bytes:
+    """Give the bytes of a tree of plain names, in which nothing has to be escaped."""
+    entries = [
+        f'{{"id":"{object_id}","kind":"{kind}","name":"{name}","size":{size}}}'
+        for name, kind, object_id, size in tree.entries
+    ]
+    return _HEAD + ",".join(entries).encode() + _TAIL
 
 
 def decode_tree(data: bytes) -> Tree:
@@ -146,6 +164,8 @@ def _decode_entry(fields: Fields) -> TreeEntry:
 
 def _check_order(names: list[str]) -> None:
     # Python compares str by code point, which is the order of their UTF-8 bytes.
+    if all(map(lt, names, names[1:])):
+        return
     for before, name in pairwise(names):
         if before >= name:
             raise DecodeError(f"tree: {name[:80]!r} is a duplicate or not in order")

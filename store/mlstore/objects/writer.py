@@ -369,14 +369,13 @@ class ObjectWriter:
         filled, relied_on = report
         share.take_over(filled)
         self._stock.take(relied_on)
-        entries = list(share.entries())
-        if self._packed.isdisjoint(entry.id for entry in entries) and entries:
-            self._packed.update(entry.id for entry in entries)
+        if share.ids() and self._packed.isdisjoint(share.ids()):
+            self._packed.update(share.ids())
             self._full.append(share)
             return
         fd = os.open(share.file.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
-            for entry in entries:
+            for entry in share.entries():
                 if entry.id not in self._packed:
                     with storage_errors(share.file.path):
                         stored = os.pread(fd, entry.stored, entry.offset)

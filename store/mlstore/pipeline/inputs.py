@@ -14,6 +14,7 @@ from typing import Any
 from mlstore.compare.keyed import flatten, load_values, select, value_id
 from mlstore.errors import InvalidPath, PathNotFound, Refused
 from mlstore.hashing import ObjectId
+from mlstore.index import StatResult
 from mlstore.manifest import InputSpec, StageSpec
 from mlstore.model import TreeEntry, parents_of, validate_path
 from mlstore.model.patterns import fixed_part, matches
@@ -43,7 +44,7 @@ def is_bytecode(path: str) -> bool:
     return _BYTECODE in path.split("/")[:-1]
 
 
-def find_files(repo: Repository, pattern: str) -> dict[str, os.stat_result]:
+def find_files(repo: Repository, pattern: str) -> dict[str, StatResult]:
     """Give the files that *pattern* matches in the worktree, sorted, with their ``lstat``.
 
     Raises ``InvalidPath`` when it leads to a symlink or another thing that is no regular file.
@@ -165,7 +166,7 @@ class _Resolver:
         )
 
 
-def find_outputs(repo: Repository, stage: StageSpec) -> dict[str, dict[str, os.stat_result]]:
+def find_outputs(repo: Repository, stage: StageSpec) -> dict[str, dict[str, StatResult]]:
     """Give the files that each declared output of *stage* matches now, with their ``lstat``."""
     found = {}
     for pattern in stage.outputs:

@@ -67,18 +67,17 @@ def measure(objects: ObjectDatabase, tree: ObjectId, known: dict[ObjectId, Exten
 
 
 def _sum(entries: tuple[TreeEntry, ...], counted: dict[ObjectId, Extent]) -> Extent:
-    files = text = depth = longest = 0
-    for entry in entries:
+    names = [entry.name for entry in entries if entry.kind != "tree"]
+    whole = "".join(names)
+    files, text, depth = len(names), len(whole), 0
+    longest = max(map(len if whole.isascii() else _bytes, names), default=0)
+    for entry in entries if len(names) < len(entries) else ():
         if entry.kind == "tree":
             below = counted[entry.id]
             files += below.files
             text += below.text + below.files * (len(entry.name) + 1)
             depth = max(depth, below.depth)
             longest = max(longest, _bytes(entry.name) + 1 + below.longest)
-        else:
-            files += 1
-            text += len(entry.name)
-            longest = max(longest, _bytes(entry.name))
     return Extent(files, text, depth + 1, longest)
 
 

@@ -128,17 +128,19 @@ def write_trees(writer: ObjectWriter, made: NewTrees) -> ObjectId:
 def make_trees(fmt: ObjectFormat, entries: Iterable[TreeEntry]) -> NewTrees:
     """Give the trees that ``write_tree`` would write."""
     folders: dict[str, dict[str, TreeEntry]] = {"": {}}
-    for entry in entries:
-        folder, slash, name = entry.name.rpartition("/")
+    here, files = "", folders[""]
+    for path, kind, object_id, size in entries:
+        folder, slash, name = path.rpartition("/")
         if slash and not folder:
-            raise InvalidPath(f"{entry.name!r} is an absolute path", path=entry.name)
-        if folder not in folders:
+            raise InvalidPath(f"{path!r} is an absolute path", path=path)
+        if folder != here:
             _ensure(folders, folder)
-        folders[folder][name] = TreeEntry(name, entry.kind, entry.id, entry.size)
+            here, files = folder, folders[folder]
+        files[name] = TreeEntry(name, kind, object_id, size)
     made: dict[ObjectId, tuple[bytes, dict[str, TreeEntry]]] = {}
     # Deepest first: a folder's id is known before its parent is written.
     for folder in sorted(folders, key=lambda path: path.count("/") + bool(path), reverse=True):
-        data = encode_tree(Tree(tuple(entry for _, entry in sorted(folders[folder].items()))))
+        data = encode_tree(Tree(tuple(sorted(folders[folder].values()))))
         tree_id = fmt.hash_bytes(data)
         made[tree_id] = data, folders[folder]
         if folder == "":
@@ -150,8 +152,13 @@ def make_trees(fmt: ObjectFormat, entries: Iterable[TreeEntry]) -> NewTrees:
     raise AssertionError("the root folder comes last")
 
 
-def new_files(objects: ObjectDatabase, made: NewTrees, old: ObjectId | None) -> Iterator[TreeEntry]:
-    """Give the files of *made* that tree *old* does not hold in their place; equal folders are not read."""
+def new_files(
+    objects: ObjectDatabase, made: NewTrees, old: ObjectId | None
+) -> Iterator[tuple[str, TreeEntry]]:
+    """Give the files of *made* that tree *old* does not hold in their place; equal folders are not read.
+
+    Each comes with the path of its folder, ended by a slash where there is one.
+    """
     pending: list[tuple[str, ObjectId, ObjectId | None]] = [("", made.root, old)]
     while pending:
         prefix, tree, before = pending.pop()
@@ -164,7 +171,7 @@ def new_files(objects: ObjectDatabase, made: NewTrees, old: ObjectId | None) -> 
                 below = there.id if there is not None and there.kind == "tree" else None
                 pending.append((f"{prefix}{name}/", entry.id, below))
             elif not entry.same_content(there):
-                yield TreeEntry(prefix + name, entry.kind, entry.id, entry.size)
+                yield prefix, entry
 
 
 def _ensure(folders: dict[str, dict[str, TreeEntry]], folder: str) -> None:

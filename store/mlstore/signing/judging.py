@@ -39,6 +39,8 @@ class Case:
         self._payload = payload
         self._namespace = namespace
         self._time = "".join(filter(str.isdigit, time))
+        # When nothing but its time could be against it: a certificate has bounds of its own.
+        self._open = key.valid_at or OPEN_TIME
         self.path = verifier.new_file(signature.encode("utf-8", "replace"))
 
     def judge(self, wanted: Sequence[str]) -> Signature:
@@ -63,9 +65,10 @@ class Case:
                 return self._verdict("UNKNOWN-KEY", f"its key is that of '{principal}', who is not asked for")
         forever = self._all.signers_at_any_time
         assert forever is not None
-        for principal in [*wanted, *self._listed(forever, OPEN_TIME)]:
-            if self._holds(forever, principal, OPEN_TIME, None):
-                return self._verdict("EXPIRED", f"the key of '{principal}' was not valid then")
+        for principal in [*wanted, *self._listed(forever, self._open)]:
+            if self._holds(forever, principal, self._open, None):
+                what = "certificate" if self._key.is_certificate else "key"
+                return self._verdict("EXPIRED", f"the {what} of '{principal}' was not valid then")
         where = "its key is not listed"
         if self._listed(signers, self._time):
             where = "its key is listed, but not for this purpose"
@@ -112,9 +115,9 @@ class Case:
             own.unlink(missing_ok=True)
         signers = self._all.signers_at_any_time  # a certificate is listed by who signed it
         return signers is not None and any(
-            self._holds(signers, principal, self._time, None)
-            and not self._holds(signers, principal, self._time, revoked)
-            for principal in self._listed(signers, self._time)
+            self._holds(signers, principal, self._open, None)
+            and not self._holds(signers, principal, self._open, revoked)
+            for principal in self._listed(signers, self._open)
         )
 
 

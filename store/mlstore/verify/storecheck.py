@@ -22,6 +22,7 @@ from mlstore.verify.resume import Saver
 from mlstore.verify.sampling import Sample
 
 _NOTHING = Sample(0, 1)  # holds no object
+_WINDOW = 8192
 
 
 @dataclass(slots=True)
@@ -171,6 +172,7 @@ class _Fsck:
                     path=f"objects/pack/{name}.pack",
                     expected=exc.data["id"],
                     cause="there is another copy of it, which is the one that is read",
+                    hint="'mlstore fsck --repair' sets that pack aside and keeps what is sound in it",
                 )
             )
 
@@ -255,15 +257,14 @@ class _Fsck:
         self._check_staged(index)
 
     def _check_staged(self, index: Index) -> None:
-        text, damaged = index.table.ids.hex(), self._inspection.damaged
-        ids = [ObjectId(text[at : at + 64]) for at in range(0, len(text), 64)]
-        self._roots.update(ids)
-        gone = set(ids) - self._sizes.keys() - damaged.keys()
-        chosen, rows = self._repo.filter, zip(index.table.paths, ids, index.table.sizes, strict=True)
-        for path, object_id, size in rows if gone else ():
-            if object_id in gone and chosen is not None and chosen.leaves_out(size):
+        gone = self._absent(index)
+        chosen, rows = self._repo.filter, index.table.tree_entries() if gone else ()
+        for path, _, object_id, size in rows:
+            if object_id not in gone:
+                continue
+            if chosen is not None and chosen.leaves_out(size):
                 self._left_out[object_id] = size
-            elif object_id in gone:
+            else:
                 self._report.findings.append(
                     Finding(
                         "missing-object",
@@ -274,6 +275,16 @@ class _Fsck:
                         type="blob",
                     )
                 )
+
+    def _absent(self, index: Index) -> set[ObjectId]:
+        """Give what is staged and not there; all that is staged is a root."""
+        inspection, gone, raw = self._inspection, set[ObjectId](), index.table.ids
+        for first in range(0, len(raw), 32 * _WINDOW):  # so few ids at a time: most are in memory already
+            text = raw[first : first + 32 * _WINDOW].hex()
+            ids = {ObjectId(text[at : at + 64]) for at in range(0, len(text), 64)}
+            self._roots |= ids.difference(inspection.blobs)
+            gone |= ids.difference(self._sizes, inspection.damaged)
+        return gone
 
     def _check_strangers(self) -> None:
         for path in self._repo.objects.strangers():

@@ -10,14 +10,13 @@ from typing import NoReturn
 from mlstore.durable import files_below
 from mlstore.errors import ObjectNotFound, PathNotFound, WouldOverwrite
 from mlstore.hashing import ObjectId
-from mlstore.index import Index, IndexEntry
+from mlstore.index import Index, IndexEntry, Table
 from mlstore.model import Collisions, TreeEntry, parents_of
 from mlstore.model.patterns import has_magic, matches
 from mlstore.repository import Repository, Snapshot, diff_trees
 from mlstore.repository.snapshot import iter_files
 from mlstore.worktree.content import ContentCache
 from mlstore.worktree.ignore import ALWAYS_IGNORED
-from mlstore.worktree.newtrees import Written
 from mlstore.worktree.overlap import Occupied
 from mlstore.worktree.scan import Lookup
 from mlstore.worktree.status import is_below
@@ -54,8 +53,7 @@ def checkout_snapshot(
         written = writer.apply(replace=force)
     for path in plan.remove:
         index.remove(path)
-    for path, entry in plan.write.items():
-        index.set(_index_entry(path, entry, written[path]))
+    index.set_rows(written)
     for path, entry in plan.keep.items():
         _index_kept(index, path, entry, cache)
     if force:
@@ -217,11 +215,6 @@ def _force_plan(
     return plan
 
 
-def _index_entry(path: str, entry: TreeEntry, written: Written) -> IndexEntry:
-    digest = written.digest
-    return IndexEntry(path, entry.kind, entry.id, digest.size, digest.checksum, written.stat)
-
-
 def _index_kept(index: Index, path: str, entry: TreeEntry, cache: ContentCache) -> None:
     known = index.get(path)
     if known is not None and known.id == entry.id and known.kind == entry.kind:
@@ -267,12 +260,12 @@ def restore_paths(
     repo: Repository,
     paths: Sequence[str],
     *,
-    source: Snapshot,
+    source: Snapshot | None,
     staged: bool,
     worktree: bool,
     overlay: bool = False,
 ) -> list[str]:
-    """Bring *paths* in index (*staged*) and worktree back to *source*; gives the paths that changed.
+    """Bring *paths* in index (*staged*) and worktree back to *source* (None: the index); gives what changed.
 
     What is tracked but not in *source* is removed, unless *overlay* (``checkout REV -- PATH``). Local
     changes to the files are overwritten: that is what this is for. Raises ``PathNotFound``; a corrupt
@@ -280,29 +273,48 @@ def restore_paths(
     """
     with repo.write_lock("restore"):
         index = repo.read_index()
-        reach = source if overlay else dict.fromkeys((*index.paths(), *source))
-        chosen = select_paths(reach, paths)
+        from_index = source is None
+        source = index.snapshot() if source is None else source
+        chosen = select_paths(source if overlay else dict.fromkeys((*index.paths(), *source)), paths)
         cache = ContentCache(repo, index)
         write = {p: source[p] for p in chosen if p in source and not source[p].same_content(cache.entry(p))}
         remove = [path for path in chosen if path not in source]
         changed = _staged_differences(index, source, chosen) if staged else set()
-        written: dict[str, Written] = {}
+        written = Table()
         _refuse_restore(repo, index, write if worktree else {}, remove)
         if staged and (lost := _shut_out(index, [path for path in chosen if path in source], remove)):
             _refuse_place(lost)
         if worktree:
             changed |= {*write, *remove}
-            names = Collisions()
-            for path in chosen if write else ():
-                if path in source:
-                    names.add(path)  # with what is there already, too
+            _refuse_two_names(source, chosen if write else ())
             with WorktreeWriter(repo) as writer:
                 writer.stage_all(write, repo.progress)
                 for path in remove:
                     writer.remove(path)
                 written = writer.apply(replace=True)
-        _update_index(repo, index, source, chosen, written, staged=staged)
+        index.set_rows(written if staged or from_index else _as_staged(index, written))
+        if staged:
+            _stage(repo, index, source, sorted(set(chosen).difference(written.paths)))
+        if index.dirty:
+            repo.save_index(index)
         return sorted(changed)
+
+
+def _refuse_two_names(source: Snapshot, chosen: Iterable[str]) -> None:
+    names = Collisions()
+    for path in chosen:
+        if path in source:
+            names.add(path)  # with what is there already, too
+
+
+def _as_staged(index: Index, written: Table) -> Table:
+    """Give the rows of files that were written as the index has them: only their stat data is news."""
+    rows = []
+    for row, path in enumerate(written.paths):
+        known = index.get(path)
+        if known is not None and known.as_tree_entry().same_content(written.entry(row).as_tree_entry()):
+            rows.append(row)
+    return written.pick(rows)
 
 
 def _staged_differences(index: Index, source: Snapshot, chosen: list[str]) -> set[str]:
@@ -310,26 +322,14 @@ def _staged_differences(index: Index, source: Snapshot, chosen: list[str]) -> se
     return {path for path in chosen if not _same(now.get(path), source.get(path))}
 
 
-def _update_index(
-    repo: Repository,
-    index: Index,
-    source: Snapshot,
-    chosen: list[str],
-    written: dict[str, Written],
-    *,
-    staged: bool,
-) -> None:
-    for path in chosen:
+def _stage(repo: Repository, index: Index, source: Snapshot, paths: list[str]) -> None:
+    """Bring the index to *source* where no file was written: it had these bytes, or was not asked for."""
+    for path in paths:
         entry, known = source.get(path), index.get(path)
-        if path in written and entry is not None and (staged or (known and known.id == entry.id)):
-            index.set(_index_entry(path, entry, written[path]))
-        elif staged and entry is None:
+        if entry is None:
             index.remove(path)
-        elif staged and entry is not None and not (known and entry.same_content(known.as_tree_entry())):
-            # Not written: either only the index is restored, or the file had these bytes already.
+        elif not (known and entry.same_content(known.as_tree_entry())):
             index.set(unread_entry(repo, entry))
-    if index.dirty:
-        repo.save_index(index)
 
 
 def unread_entry(repo: Repository, entry: TreeEntry) -> IndexEntry:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from mlstore.durable import storage_error
 from mlstore.errors import ConfigError, InvalidPath, PathNotFound, Refused
-from mlstore.hashing import Digest, checksum_fd, hash_fd
-from mlstore.index import Index, IndexEntry, StatData
+from mlstore.hashing import Digest, hash_fd
+from mlstore.index import Index, IndexEntry, StatData, StatResult
 from mlstore.model import TreeEntry
 from mlstore.model.tree import EntryKind
 from mlstore.repository import Repository
@@ -45,7 +45,7 @@ class HashedFile(NamedTuple):
         return TreeEntry(self.path, self.kind, self.digest.id, self.digest.size)
 
 
-def kind_of(status: os.stat_result) -> EntryKind:
+def kind_of(status: StatResult) -> EntryKind:
     """Give ``executable`` when the owner may execute the file, as git does, else ``file``."""
     return "executable" if status.st_mode & 0o100 else "file"
 
@@ -167,22 +167,7 @@ class ContentCache:
         return self._known.get(path)
 
 
-def fingerprint(repo: Repository, path: str) -> tuple[bytes, os.stat_result]:
-    """Give xxh3-128 of the file at *path* with its ``fstat``: tells a touched file from a changed one."""
-    fd = open_file(repo, path)
-    try:
-        status = os.fstat(fd)
-        checksum = checksum_fd(fd)
-        if StatData.of(os.fstat(fd)) != StatData.of(status):
-            raise Refused(f"'{path}' changed while it was read", hint="try again", path=path)
-    except OSError as exc:
-        raise storage_error(exc, path) from exc
-    finally:
-        os.close(fd)
-    return checksum, status
-
-
-def stat_if_settled(status: os.stat_result, now: int | None = None) -> StatData | None:
+def stat_if_settled(status: StatResult, now: int | None = None) -> StatData | None:
     """Give the stat data to remember, None when the file is so new that it could still change unseen."""
     horizon = clock() if now is None else now
     data = StatData.of(status)

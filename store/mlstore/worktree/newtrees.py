@@ -5,31 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from mlstore.durable import Staging, spread_below, storage_errors
 from mlstore.durable.files import create_file
-from mlstore.hashing import Digest, ObjectId
-from mlstore.index import StatData
+from mlstore.hashing import checksum_bytes
+from mlstore.index import IndexEntry, StatData, Table
+from mlstore.model import TreeEntry
+from mlstore.model.tree import EntryKind
 
 _DEEP = 1024
 
 
-class Written(NamedTuple):
-    """A file that was put into the worktree: its digest, and its stat data right after."""
+@dataclass(slots=True)
+class Top:
+    """A folder that gets its place by one rename: where it is built, and rows for the files in it."""
 
-    digest: Digest
-    stat: StatData
+    root: str
+    rows: Table = field(default_factory=Table)
 
 
 @dataclass(slots=True)
 class _Place:
-    """A folder that is built aside, and the files of its new tree: path, staged file, what is written."""
+    """A folder that is built aside, and the top of its new tree."""
 
     folder: str
-    files: list[tuple[str, str, Written]]
+    top: Top
     has_folders: bool = False
 
 
@@ -42,7 +45,7 @@ class NewTrees:
         self._places: dict[str, _Place | None] = {"": None}
         self._spreading = False
         self._spread: list[str] = []
-        self.tops: dict[str, tuple[Path, list[tuple[str, str, Written]]]] = {}
+        self.tops: dict[str, Top] = {}
 
     def spread(self) -> None:
         """Have what is built from now on spread over the disk: many files may just have been removed."""
@@ -73,28 +76,30 @@ class NewTrees:
                 above.has_folders = True
             below = f"{above.folder}{os.sep}{name}"
             os.mkdir(below)
-            return _Place(below, above.files)
+            return _Place(below, above.top)
         try:
             os.lstat(self._root / folder)
         except FileNotFoundError:
-            path = self._staging.new_folder()
-            place = _Place(str(path), [])
-            self.tops[folder] = path, place.files
-            return place
+            top = self.tops[folder] = Top(str(self._staging.new_folder()))
+            return _Place(top.root, top)
         except NotADirectoryError:
             pass
         return None
 
-    def write(self, path: str, data: bytes, digest: Digest, mode: int) -> Written:
-        """Write a file into a new folder; raises ``StorageError``."""
+    def write(self, path: str, data: bytes, entry: TreeEntry) -> IndexEntry:
+        """Write the blob of *entry* into a new folder; raises ``StorageError``."""
         place, name = self._place_of(path)
         with storage_errors(path):
-            return Written(digest, StatData.of(create_file(f"{place.folder}{os.sep}{name}", data, mode)))
+            known = StatData.of(create_file(f"{place.folder}{os.sep}{name}", data, mode_of(entry.kind)))
+        return IndexEntry(path, entry.kind, entry.id, len(data), checksum_bytes(data), known)
 
-    def add(self, path: str, written: Written) -> None:
-        """Note that a file was written, by whichever process."""
-        place, name = self._place_of(path)
-        place.files.append((path, f"{place.folder}{os.sep}{name}", written))
+    def add(self, rows: Table) -> None:
+        """Note that files were written, by whichever process."""
+        done, tops = 0, [self._place_of(path)[0].top for path in rows.paths]
+        for _, group in groupby(tops, key=id):
+            stop = done + len(list(group))
+            tops[done].rows.copy_rows(rows, done, stop)
+            done = stop
 
     def clear(self, paths: Iterable[str]) -> None:
         """Remove what another process may have written of *paths*."""
@@ -103,6 +108,10 @@ class NewTrees:
             with storage_errors(path), suppress(FileNotFoundError):
                 os.unlink(f"{place.folder}{os.sep}{name}")
 
+    def staged(self, top: str, path: str) -> str:
+        """Give where a file of the new folder *top* was written."""
+        return self.tops[top].root + os.sep + path[len(top) + 1 :]
+
     def _place_of(self, path: str) -> tuple[_Place, str]:
         folder, _, name = path.rpartition("/")
         place = self._places[folder]
@@ -110,13 +119,6 @@ class NewTrees:
         return place, name
 
 
-def as_plain(written: Written) -> tuple[Any, ...]:
-    """Give it as plain values, for another process."""
-    digest, known = written
-    return (str(digest.id), *digest[1:], *known)
-
-
-def from_plain(values: tuple[Any, ...]) -> Written:
-    """Read what ``as_plain`` gave."""
-    object_id, size, checksum, *known = values
-    return Written(Digest(ObjectId(object_id), size, checksum), StatData(*known))
+def mode_of(kind: EntryKind) -> int:
+    """Give the mode to create a file with, from which the umask takes its part."""
+    return 0o777 if kind == "executable" else 0o666

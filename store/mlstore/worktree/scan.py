@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from mlstore.durable import storage_error
+from mlstore.index import FileStatus, StatResult
 from mlstore.model.paths import LOCK_NAME
 from mlstore.repository import Repository
 from mlstore.worktree.ignore import ALWAYS_IGNORED, IGNORE_NAME, IgnoreRules, is_ignored, rules_for
@@ -27,7 +28,7 @@ class Scan:
     __slots__ = ("files", "special")
 
     def __init__(self) -> None:
-        self.files: dict[str, os.stat_result] = {}
+        self.files: dict[str, StatResult] = {}
         self.special: dict[str, str] = {}
 
 
@@ -80,7 +81,7 @@ def _scan_folder(
 
 def _note(path: str, entry: os.DirEntry[str], found: Scan) -> None:
     try:
-        status = entry.stat(follow_symlinks=False)
+        status = FileStatus.of(entry.stat(follow_symlinks=False))
     except FileNotFoundError:
         return  # gone between the two calls
     if stat.S_ISREG(status.st_mode) and path.isprintable():
@@ -91,7 +92,7 @@ def _note(path: str, entry: os.DirEntry[str], found: Scan) -> None:
         found.special[path] = special_kind(status)
 
 
-def _note_odd(path: str, status: os.stat_result, found: Scan) -> None:
+def _note_odd(path: str, status: StatResult, found: Scan) -> None:
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -100,7 +101,7 @@ def _note_odd(path: str, status: os.stat_result, found: Scan) -> None:
         found.files[path] = status
 
 
-def special_kind(status: os.stat_result) -> str:
+def special_kind(status: StatResult) -> str:
     """Give the word for a file that is not a regular one."""
     return next((word for is_kind, word in _SPECIAL if is_kind(status.st_mode)), "special file")
 

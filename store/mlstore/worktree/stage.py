@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from mlstore._progress import Progress, expect
 from mlstore.errors import InvalidPath, PathNotFound, Refused
-from mlstore.index import Index
+from mlstore.index import Index, StatResult, Table
 from mlstore.model import Collisions, validate_path, validate_paths
 from mlstore.model.patterns import has_magic, matches
 from mlstore.objects import ObjectWriter
 from mlstore.repository import Repository, read_snapshot
-from mlstore.worktree.content import ContentCache, HashedFile
+from mlstore.worktree.content import ContentCache
 from mlstore.worktree.ignore import is_ignored
 from mlstore.worktree.overlap import Occupied
 from mlstore.worktree.scan import Lookup, Scan, scan
@@ -38,7 +38,7 @@ class AddResult:
 class _Selection:
     """The files to look at: ``always`` are named ones, which are read whatever ``stat`` says."""
 
-    files: dict[str, os.stat_result] = field(default_factory=dict)
+    files: dict[str, StatResult] = field(default_factory=dict)
     always: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     special: dict[str, str] = field(default_factory=dict)
@@ -81,37 +81,35 @@ def _stage_files(
     writer: ObjectWriter | None,
     result: AddResult,
     progress: Progress | None,
-) -> list[HashedFile]:
+) -> Table:
     expect(progress, len(selected.files), sum(found.st_size for found in selected.files.values()))
-    changed: list[tuple[str, os.stat_result]] = []
+    changed: list[tuple[str, StatResult]] = []
     for path in sorted(selected.files):
         found = selected.files[path]
         if path in selected.always or not index.is_unchanged(path, found):
             changed.append((path, found))
         elif progress is not None:
             progress(path, found.st_size)
-    staged = Storer(repo, index, writer).store_all(changed, progress) if writer else []
+    staged = Storer(repo, index, writer).store_all(changed, progress) if writer else Table()
     cache = ContentCache(repo, index)
-    files: list[HashedFile | None] = [*staged] if writer else [None] * len(changed)
-    for (path, _), file in zip(changed, files, strict=True):
+    for row, (path, _) in enumerate(changed):
         known = index.get(path)
         if known is None:
             result.added.append(path)
         else:
-            entry = file.as_tree_entry() if file else cache.entry(path)
-            if entry is None or (known.id, known.kind) != (entry.id, entry.kind):
+            entry = staged.entry(row).as_tree_entry() if writer else cache.entry(path)
+            if not known.as_tree_entry().same_content(entry):
                 result.modified.append(path)
     return staged
 
 
-def _save(repo: Repository, index: Index, staged: list[HashedFile], gone: Iterable[str]) -> None:
-    new = [file.path for file in staged if file.path not in index]
-    if new and len(index):
+def _save(repo: Repository, index: Index, staged: Table, gone: Iterable[str]) -> None:
+    new = [path for path in staged.paths if path not in index] if len(index) else []
+    if new:
         tracked = Occupied(index.paths())
         for stale in {stale for path in new for stale in tracked.in_the_way_of(path)}:
             index.remove(stale)
-    for file in staged:
-        index.set(file.as_index_entry())
+    index.set_rows(staged)
     for path in gone:
         index.remove(path)
     if index.dirty:
@@ -136,7 +134,7 @@ def _select_file(
     repo: Repository,
     index: Index,
     path: str,
-    found: os.stat_result,
+    found: StatResult,
     selected: _Selection,
     *,
     update: bool,

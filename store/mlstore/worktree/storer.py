@@ -7,14 +7,13 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlstore._progress import Progress
 from mlstore._twin import LOOK_UP_EVERY, beside, may_fork, stop_if_alone
 from mlstore.durable import storage_error
 from mlstore.errors import ConfigError, InvalidPath, NotFoundError
-from mlstore.hashing import Digest, ObjectId
-from mlstore.index import Index, StatData
+from mlstore.index import Index, StatData, StatResult, Table
 from mlstore.manifest import LARGEST_MANIFEST, MANIFEST_NAME, StorageSpec, parse_manifest
 from mlstore.model import validate_path
 from mlstore.objects import SMALL, ObjectWriter
@@ -50,21 +49,19 @@ class Storer:
         self._lookup = Lookup(repo.root)
         self._base = f"{repo.root}{os.sep}"
 
-    def store_all(
-        self, files: Sequence[tuple[str, os.stat_result]], progress: Progress | None = None
-    ) -> list[HashedFile]:
-        """Store many files, given with what ``lstat`` said of them, in their order.
+    def store_all(self, files: Sequence[tuple[str, StatResult]], progress: Progress | None = None) -> Table:
+        """Store many files, given with what ``lstat`` said of them; gives rows for the index in their order.
 
         Where there are many small ones a second process takes half of them: each costs a few system calls and
         a little Python, during which threads would wait for each other.
         """
         told = progress or (lambda _path, _size: None)
         half = len(files) // 2 if len(files) >= FORK_FROM and self._writer.may_share and may_fork() else None
-        stored: list[HashedFile] = []
+        stored = Table()  # columns: one object for each of a million files would take all the memory
 
-        def here(some: Iterable[tuple[str, os.stat_result]]) -> None:
+        def here(some: Iterable[tuple[str, StatResult]]) -> None:
             for path, seen in some:
-                stored.append(self.store(path, seen))
+                stored.append(self.store(path, seen).as_index_entry())
                 told(path, seen.st_size)
 
         if half is None:
@@ -76,25 +73,36 @@ class Storer:
             self._writer.drop_share(share)
             here(files[half:])
             return stored
-        rows, report = marshal.loads(answer)
+        columns, left, report = marshal.loads(answer)
         self._writer.take_share(share, report)
-        for (path, seen), row in zip(files[half:], rows, strict=True):
-            stored.append(_from_plain(path, row) if row else self.store(path, seen))
-            told(path, seen.st_size)
+        theirs = []
+        for at, (path, seen) in enumerate(files[half:]):
+            if at not in left:
+                theirs.append(path)
+                told(path, seen.st_size)
+        filled, done = Table.of_columns(theirs, columns), 0
+        for number, at in enumerate(sorted(left)):
+            stored.copy_rows(filled, done, at - number)
+            done = at - number
+            here([files[half + at]])
+        stored.copy_rows(filled, done, len(theirs))
         return stored
 
-    def _fill(self, share: PackBuilder, files: Sequence[tuple[str, os.stat_result]]) -> bytes:
+    def _fill(self, share: PackBuilder, files: Sequence[tuple[str, StatResult]]) -> bytes:
         """In a child: store small files that are what was seen; any other is left to the parent."""
         self._writer.fill_share(share)
-        rows = []
+        rows, left = Table(), set()
         for at, (path, seen) in enumerate(files):
             if at % LOOK_UP_EVERY == 0:
                 stop_if_alone()
             found = self._store_seen(path, seen) if seen.st_size <= SMALL else None
-            rows.append(_as_plain(found) if found else None)
-        return marshal.dumps((rows, self._writer.report_share()))
+            if found is None:
+                left.add(at)
+            else:
+                rows.append(found.as_index_entry())
+        return marshal.dumps((rows.columns(), left, self._writer.report_share()))
 
-    def store(self, path: str, seen: os.stat_result | None = None) -> HashedFile:
+    def store(self, path: str, seen: StatResult | None = None) -> HashedFile:
         """Store the file at *path*; raises ``Refused`` when it changes meanwhile.
 
         *seen* is what ``lstat`` said of it a moment ago, for whoever has it.
@@ -119,7 +127,7 @@ class Storer:
         finally:
             os.close(fd)
 
-    def _store_seen(self, path: str, seen: os.stat_result) -> HashedFile | None:
+    def _store_seen(self, path: str, seen: StatResult) -> HashedFile | None:
         """Store a small file with four system calls; None where it is not what was seen.
 
         Whoever calls takes the long way then, which tells a file that changes from one that had changed.
@@ -159,16 +167,6 @@ class Storer:
             ).storage
         except (ConfigError, NotFoundError, InvalidPath, UnicodeDecodeError):
             return StorageSpec()
-
-
-def _as_plain(file: HashedFile) -> tuple[object, ...]:
-    return file.kind, tuple(file.digest), tuple(file.stat) if file.stat else None
-
-
-def _from_plain(path: str, row: tuple[Any, ...]) -> HashedFile:
-    kind, (object_id, size, checksum), known = row
-    digest = Digest(ObjectId(object_id), size, checksum)
-    return HashedFile(path, kind, digest, StatData(*known) if known else None)
 
 
 def store_file(repo: Repository, path: str, writer: ObjectWriter) -> HashedFile:

@@ -20,12 +20,13 @@ from mlstore.durable import Staging, storage_errors, sync_folder
 from mlstore.durable.behind import BEHIND_FROM, write_behind
 from mlstore.errors import CorruptObject
 from mlstore.hashing import Digest, ObjectId, checksum_bytes, digest_bytes, new_checksum
-from mlstore.index import StatData
+from mlstore.index import IndexEntry, StatData, Table
 from mlstore.model import Collisions, TreeEntry, validate_path, validate_paths
+from mlstore.model.tree import EntryKind
 from mlstore.objects import SMALL
 from mlstore.repository import Repository
 from mlstore.worktree.folders import Folders
-from mlstore.worktree.newtrees import NewTrees, Written, as_plain, from_plain
+from mlstore.worktree.newtrees import NewTrees, mode_of
 
 FORK_FROM = 2000
 """From this many files in new folders on, a second process writes half of them."""
@@ -42,7 +43,7 @@ class WorktreeWriter:
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
         self._staging = Staging(repo.scratch, fsync=False)
-        self._files: dict[str, tuple[Path, Digest]] = {}
+        self._files: dict[str, tuple[Path, EntryKind, Digest]] = {}
         self._removals: list[str] = []
         self._names = Collisions()
         self._trees = NewTrees(repo.root, self._staging)
@@ -65,7 +66,7 @@ class WorktreeWriter:
         self._copy(path, entry)
 
     def _copy(self, path: str, entry: TreeEntry) -> None:
-        file = self._staging.new_file(_mode(entry))
+        file = self._staging.new_file(mode_of(entry.kind))
         try:
             cloned = self._repo.objects.clone(entry.id, file) if entry.size > SMALL else None
             if cloned is not None:
@@ -79,7 +80,7 @@ class WorktreeWriter:
         finally:
             file.close()
         _require_size(entry, digest.size)
-        self._files[path] = (file.path, digest)
+        self._files[path] = (file.path, entry.kind, digest)
 
     def _stream(self, object_id: ObjectId, write: Callable[[bytes], None]) -> Digest:
         checksum = new_checksum()
@@ -119,8 +120,8 @@ class WorktreeWriter:
             self._trees.clear(theirs)
             self._stage_small(theirs, files, told)
             return
-        for path, written in zip(theirs, marshal.loads(answer), strict=True):
-            self._trees.add(path, from_plain(written))
+        self._trees.add(Table.of_columns(theirs, marshal.loads(answer)))
+        for path in theirs:
             told(path, files[path].size)
 
     def _share_of(self, paths: list[str]) -> list[str]:
@@ -139,50 +140,53 @@ class WorktreeWriter:
 
         Raises ``KeyError`` for one that is larger than its tree says: that is for the parent.
         """
-        written: dict[str, Written] = {}
-        for path, data, digest in self._fetch(paths, files):
-            if len(written) % LOOK_UP_EVERY == 0:
+        written = Table()
+        for at, (path, data) in enumerate(self._fetch(paths, files)):
+            if at % LOOK_UP_EVERY == 0:
                 stop_if_alone()
-            written[path] = self._trees.write(path, data, digest, _mode(files[path]))
-        return marshal.dumps(
-            [as_plain(written[path]) for path in paths]
-        )  # one that is too large is no child's
+            written.append(self._trees.write(path, data, files[path]))
+        written = written.sorted()
+        if written.paths != paths:
+            raise KeyError("a file is larger than its tree says")
+        return marshal.dumps(written.columns())
 
     def _stage_small(
         self, paths: list[str], files: Mapping[str, TreeEntry], told: Callable[[str, int], None]
     ) -> None:
         left = dict.fromkeys(paths)
-        for path, data, digest in self._fetch(paths, files):
-            self._write_small(path, data, digest, _mode(files[path]))
+        built = Table()
+        for path, data in self._fetch(paths, files):
+            entry = files[path]
+            if self._trees.place(path.rpartition("/")[0]) is not None:
+                built.append(self._trees.write(path, data, entry))
+            else:
+                self._write_small(path, data, entry)
             told(path, len(data))
             del left[path]
+        self._trees.add(built)
         # What was not given is larger than its tree says.
         for path in left:
             self._copy(path, files[path])
             told(path, files[path].size)
 
-    def _fetch(self, paths: list[str], files: Mapping[str, TreeEntry]) -> Iterator[tuple[str, bytes, Digest]]:
+    def _fetch(self, paths: list[str], files: Mapping[str, TreeEntry]) -> Iterator[tuple[str, bytes]]:
         """Give the verified bytes of small files, in the order in which the store has them."""
         wanted: dict[ObjectId, list[str]] = {}
         for path in paths:
             wanted.setdefault(files[path].id, []).append(path)
         for object_id, data in self._repo.objects.fetch(list(wanted), SMALL):
-            digest = Digest(object_id, len(data), checksum_bytes(data))
             for path in wanted[object_id]:
                 _require_size(files[path], len(data))
-                yield path, data, digest
+                yield path, data
 
-    def _write_small(self, path: str, data: bytes, digest: Digest, mode: int) -> None:
+    def _write_small(self, path: str, data: bytes, entry: TreeEntry) -> None:
         with storage_errors(path):
-            if self._trees.place(path.rpartition("/")[0]) is not None:
-                self._trees.add(path, self._trees.write(path, data, digest, mode))
-                return
-            file = self._staging.new_file(mode)
+            file = self._staging.new_file(mode_of(entry.kind))
             try:
                 file.write(data)
             finally:
                 file.close()
-        self._files[path] = (file.path, digest)
+        self._files[path] = (file.path, entry.kind, Digest(entry.id, len(data), checksum_bytes(data)))
 
     def stage_bytes(self, path: str, data: bytes, *, fsync: bool = False) -> None:
         """Write *data* aside, to become *path*; with *fsync* it is on the disk before it gets that name."""
@@ -195,7 +199,7 @@ class WorktreeWriter:
                     os.fsync(file.fd)
         finally:
             file.close()
-        self._files[path] = (file.path, digest_bytes(self._repo.format, data))
+        self._files[path] = (file.path, "file", digest_bytes(self._repo.format, data))
 
     def remove(self, path: str) -> None:
         """Note that *path* is to be removed, with the folders that it leaves empty."""
@@ -205,8 +209,8 @@ class WorktreeWriter:
         validate_path(path)
         self._names.add(path)
 
-    def apply(self, *, replace: bool = False) -> dict[str, Written]:
-        """Remove what is to go, then put every staged file in its place.
+    def apply(self, *, replace: bool = False) -> Table:
+        """Remove what is to go, then put every staged file in its place; gives rows for the index.
 
         Empty folders make way for a file. *replace* allows everything else that stands in the way to be
         removed: a file or link where a folder is needed, a folder and all in it where a file is. Otherwise
@@ -217,23 +221,24 @@ class WorktreeWriter:
             for path in sorted(self._removals, reverse=True):
                 folders.remove(path)
             written = self._put_trees(folders)
-            for path, (staged, digest) in sorted(self._files.items()):
-                written[path] = Written(digest, StatData.of(folders.put(staged, path)))
-            return written
+            for path, (staged, kind, digest) in sorted(self._files.items()):
+                known = StatData.of(folders.put(staged, path))
+                written.append(IndexEntry(path, kind, digest.id, digest.size, digest.checksum, known))
+            return written.sorted()
         finally:
             folders.close()
 
-    def _put_trees(self, folders: Folders) -> dict[str, Written]:
+    def _put_trees(self, folders: Folders) -> Table:
         """Give whole new folders their names; one that is there by now gets its files one by one."""
-        written: dict[str, Written] = {}
+        written = Table()
         self._trees.gather()
-        for top, (root, files) in sorted(self._trees.tops.items()):
-            whole = folders.put_folder(root, top)
-            for path, staged, known in files:
-                if whole:
-                    written[path] = known
-                else:
-                    written[path] = Written(known.digest, StatData.of(folders.put(Path(staged), path)))
+        for top, built in sorted(self._trees.tops.items()):
+            if folders.put_folder(Path(built.root), top):
+                written.copy_rows(built.rows, 0, len(built.rows.paths))
+                continue
+            for row, path in enumerate(built.rows.paths):
+                status = folders.put(Path(self._trees.staged(top, path)), path)
+                written.append(built.rows.entry(row)._replace(stat=StatData.of(status)))
         return written
 
 
@@ -258,7 +263,3 @@ def _require_size(entry: TreeEntry, actual: int) -> None:
             hint="'mlstore verify' tells which commit says so: it was put together by hand",
             id=entry.id,
         )
-
-
-def _mode(entry: TreeEntry) -> int:
-    return 0o777 if entry.kind == "executable" else 0o666

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlstore.compare import Artifact, Settings, Verdict, compare_artifacts
+from mlstore.compare.inspect import inspect_artifact
+from mlstore.compare.numbers import Spread
 
 
 def npy(array: np.ndarray, **options) -> bytes:
@@ -190,3 +192,85 @@ def test_mutated_files_give_an_answer(good: bytes, at: int, patch: bytes) -> Non
     bad = good[:at] + patch + good[at + len(patch) :]
     found = compare(good, bad)
     assert found.verdict in tuple(Verdict)
+
+
+def test_records_are_compared_field_by_field_and_nan_equals_nan() -> None:
+    dtype = [("a", "<f8"), ("b", "<i4"), ("c", "<f4", (2,))]
+    old = np.zeros(4, dtype)
+    old["a"] = [np.nan, 1, 2, 3]
+    new = old.copy()
+    assert compare(npy(old), npy(old, version=(2, 0))).verdict is Verdict.EQUIVALENT
+    new["a"][2] = 2.5
+    new["c"][2, 1] = 0.25
+    found = compare(old, new)
+    assert found.verdict is Verdict.DIFFERENT
+    assert "1 of 4, first at [2]" in found.summary, "the row with the NaN did not change"
+    assert (found.measures["max_abs"], found.measures["beyond_tolerance"]) == (0.5, 2)
+    assert compare(old, new, atol=1).measures["beyond_tolerance"] == 0
+
+
+def test_records_with_other_fields_differ_in_every_row() -> None:
+    old = np.zeros(3, [("a", "<i4"), ("b", "<f4")])
+    renamed = np.zeros(3, [("a", "<i4"), ("z", "<f4")])
+    reshaped = np.zeros(3, [("a", "<i4"), ("b", "<f4", (2,))])
+    for new in (renamed, reshaped):
+        assert compare(old, new).verdict is Verdict.DIFFERENT
+    spread = Spread()
+    spread.update(old, renamed, Settings())
+    assert (spread.differing, spread.beyond, spread.first) == (3, 3, 0)
+    spread = Spread()
+    spread.update(old, reshaped, Settings())
+    assert (spread.differing, spread.first) == (3, 0)
+
+
+def test_a_number_and_its_text_are_not_the_same() -> None:
+    assert compare(np.array([1, 2]), np.array(["1", "2"])).verdict is Verdict.DIFFERENT
+    spread = Spread()
+    spread.update(np.array([1, 2]), np.array(["1", "2"]), Settings())
+    assert spread.differing == 2
+
+
+def header(descr: object, shape: object = (2,), **more: object) -> bytes:
+    """A .npy file with that header and sixteen bytes."""
+    text = repr({"descr": descr, "fortran_order": False, "shape": shape, **more}).encode() + b"\n"
+    return b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text + bytes(16)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        header("<f8", more=1),
+        header("<f8", 2),
+        header("<f8", (-2,)),
+        header("<f8", (True,)),
+        header("<f8", (1,) * 65),
+        header("<f8", (1 << 40, 1 << 40)),
+        header("<f99"),
+        header([]),
+        header([5]),
+        header([("a", "<f4", 2, 3)]),
+        header([(5, "<f4")]),
+        header([("a", "<f4", -1)]),
+        header([("a", "<f4", (1 << 40,))]),
+        header([("a", "<f4"), ("a", "<f4")]),
+        b"\x93NUMPY\x01\0\x03\x00[1]",
+        b"\x93NUMPY\x01\0\x03\x00[1:",
+        b"\x93NUMPY\x02\0\xff\xff\xff\x7f{}",
+        b"\x93NUMPY\x01\0\xff\x00{}",
+    ],
+)
+def test_a_header_that_numpy_never_writes_is_incomplete_and_allocates_nothing(bad: bytes) -> None:
+    for pair in ((bad, header("<f8")), (header("<f8"), bad), (bad, bad + b"x")):
+        assert compare(*pair).verdict is Verdict.INCOMPLETE
+    look = inspect_artifact(Artifact.from_bytes(bad, "a.npy"))
+    assert (look.verdict, look.facts) == ("incomplete", ())
+
+
+def test_fields_with_titles_are_read_by_their_names() -> None:
+    titled = [(("the first", "a"), "<f4"), ("b", "<f4")]
+    assert compare(header(titled), header([("a", "<f4"), ("b", "<f4")])).verdict is Verdict.EQUIVALENT
+
+
+def test_objects_within_records_are_objects() -> None:
+    look = inspect_artifact(Artifact.from_bytes(header([("a", "<f4"), ("b", "|O")]), "a.npy"))
+    assert look.verdict == "suspicious"

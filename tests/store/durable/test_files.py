@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlstore.durable import append_line, make_folder, remove_file, replace_file, write_all
+from mlstore.durable import append_line, make_folder, move_folder, remove_file, replace_file, write_all
+from mlstore.durable.files import create_file
 from mlstore.errors import StorageError
 
 if TYPE_CHECKING:
@@ -167,3 +168,25 @@ def test_a_folder_is_not_removed_as_a_file(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         remove_file(tmp_path / "folder")
     assert (tmp_path / "folder").is_dir()
+
+
+def test_a_short_write_of_a_new_file_is_begun_again_and_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, bytes(data)[:3]))
+    status = create_file(str(tmp_path / "a"), b"ten bytes.", 0o644)
+    assert (tmp_path / "a").read_bytes() == b"ten bytes."
+    assert status.st_size == 10
+    with pytest.raises(FileExistsError):
+        create_file(str(tmp_path / "a"), b"other", 0o644)
+
+
+def test_a_folder_is_moved_whole_and_never_over_another(tmp_path: Path) -> None:
+    for name in ("old", "taken"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    with pytest.raises(StorageError):
+        move_folder(tmp_path / "old", tmp_path / "taken")
+    move_folder(tmp_path / "old", tmp_path / "new", fsync=False)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["new", "old", "taken", "taken"]

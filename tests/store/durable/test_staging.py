@@ -330,3 +330,33 @@ def test_without_fsync_a_move_syncs_nothing(tmp_path: Path, monkeypatch: pytest.
     trace = Trace(monkeypatch, syncfs=True)
     move_files([(tmp_path / "a", tmp_path / "b" / "a")], is_corrupt=never, fsync=False)
     assert trace.events == ["link"]
+
+
+def test_an_error_of_linking_that_no_rename_would_mend_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", full)
+    with Staging(tmp_path / "tmp", fsync=False) as staging:
+        file = staging.new_file()
+        file.close()
+        with pytest.raises(StorageError, match="no space left"):
+            staging.publish([(file.path, tmp_path / "made" / "a")], is_corrupt=lambda _path: False)
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_sweep_does_not_follow_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file-precious").write_bytes(b"precious")
+    (tmp_path / "tmp").symlink_to(tmp_path / "mine")
+    sweep(tmp_path / "tmp")
+    assert (tmp_path / "mine" / "file-precious").read_bytes() == b"precious"
+
+
+def test_a_staging_that_was_discarded_can_be_discarded_again(tmp_path: Path) -> None:
+    with Staging(tmp_path / "tmp", fsync=False) as staging:
+        staging.new_file().close()
+        staging.discard()
+        assert list((tmp_path / "tmp").iterdir()) == []

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 import xxhash
@@ -9,9 +11,12 @@ from hypothesis import strategies as st
 
 from mlstore.errors import CorruptFile
 from mlstore.hashing import ObjectId
-from mlstore.index import Index, IndexEntry, StatData, decode_index, encode_index
-from mlstore.index.codec import check_paths
+from mlstore.index import Index, IndexEntry, StatData, codec, decode_index, encode_index
+from mlstore.index.codec import check_paths, check_start
 from mlstore.index.table import Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 SIZES = st.integers(0, 2**63 - 1)
@@ -182,3 +187,72 @@ def test_a_hundred_thousand_entries_load() -> None:
         "data/099/099999.csv", StatData(1, 2, 99_999, 99_999), 99_999
     )
     assert loaded.dump() == data
+
+
+# --- a large index is held against its checksum before it takes memory ---
+
+
+def started(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "index"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        check_start(file.fileno(), len(data))
+        assert file.read() == data, "the position is where it was"
+
+
+def test_the_bytes_of_a_large_index_are_checked_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = encode_index(table(*(entry(f"{number:04}") for number in range(200))))
+    broken = good[:-20] + bytes([good[-20] ^ 1]) + good[-19:]
+    started(tmp_path, good)
+    started(tmp_path, broken)  # a small one is read whole, and found out then
+    monkeypatch.setattr(codec, "_LARGE", 1000)
+    monkeypatch.setattr(codec, "PIECE", 300)
+    started(tmp_path, good)
+    for at in range(len(good) - 16 - 900, len(good), 37):
+        with pytest.raises(CorruptFile, match="its checksum is wrong"):
+            started(tmp_path, good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+
+
+def test_an_index_that_is_larger_than_any_is_not_even_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode_index(table(*(entry(f"{number:04}") for number in range(200))))
+    monkeypatch.setattr(codec, "_LARGE", 1000)
+    monkeypatch.setattr(codec, "_LARGEST", 2000)
+    monkeypatch.setattr(codec, "new_checksum", lambda: pytest.fail("it was hashed"))
+    with pytest.raises(CorruptFile, match="larger than any index"):
+        started(tmp_path, data)
+
+
+def test_a_machine_with_the_other_byte_order_writes_and_reads_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The numbers are then the other way round in memory: reading swaps what writing swapped."""
+    built = table(entry("a", StatData(1, 2, 3, 4), size=4), entry("b"))
+    data = encode_index(built)
+    other = "little" if sys.byteorder == "big" else "big"
+    monkeypatch.setattr(sys, "byteorder", other)
+    swapped = encode_index(built)
+    assert swapped != data
+    assert decode_index(swapped) == built
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["mlstore.lock"], "never tracked"),
+        (["a/mlstore.lock"], None),
+        (["a", "a/b"], "lies below a file"),
+        (["a/b", "a/b/c/d"], "lies below a file"),
+        (["a", "ab/c"], None),
+    ],
+)
+def test_a_path_that_no_command_adds_is_told(paths: list[str], said: str | None) -> None:
+    built = table(*map(entry, paths))
+    if said is None:
+        check_paths(built)
+        return
+    with pytest.raises(CorruptFile, match=said):
+        check_paths(built)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests import stored
+from tests.store.support import ADA
 
 from mlstore.errors import CorruptObject, ObjectNotFound
+from mlstore.history import create_tag
 from mlstore.maintenance import Usage, collect_garbage, measure_usage, repack
+from mlstore.model import StageRecord
 from mlstore.repository import Repository
 
 if TYPE_CHECKING:
@@ -114,3 +117,28 @@ def test_a_history_that_cannot_be_read_is_an_error(work: Work, damage: str) -> N
     work.remove_object(tree) if damage == "missing" else work.damage(tree)
     with pytest.raises((CorruptObject, ObjectNotFound)):
         measure_usage(Repository.open(work.root))
+
+
+def test_nested_folders_tags_and_environments_are_counted_once(work: Work) -> None:
+    with work.repo.objects.transaction() as writer:
+        environment = writer.add_bytes(b"environment " * 40)
+    work.write("deep/er/a.bin", b"a" * 500)
+    work.write("deep/b.bin", b"b" * 300)
+    work.add()
+    outputs = {"deep/er/a.bin": work.repo.format.hash_bytes(b"a" * 500)}
+    stage = StageRecord("make", ("true",), {}, outputs, {}, "observed", environment)
+    first = work.record("make", stage=stage)
+    before = usage(work)
+    assert table(before)["deep/er/a.bin"][:2] == (1, 500)
+    assert {path.name: path.stage for path in before.paths} == {"deep/er/a.bin": "make", "deep/b.bin": None}
+    assert before.other == 0, "the environment is part of the history"
+    work.record("again", allow_empty=True)  # the same tree
+    again = usage(work)
+    assert table(again) == table(before)
+    create_tag(work.repo, "one", first, message="one", tagger=ADA, time=work.now())
+    tag = work.repo.refs.read("refs/tags/one")
+    assert tag is not None
+    create_tag(work.repo, "two", tag, message="a tag of a tag", tagger=ADA, time=work.now())
+    tagged = usage(work)
+    assert tagged.other == 0
+    assert tagged.history > again.history

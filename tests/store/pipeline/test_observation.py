@@ -453,6 +453,26 @@ def test_calls_of_strace_are_understood() -> None:
     assert events.removed == {"sub/x", "sub/p", "sub/u"}
 
 
+@pytest.mark.parametrize(
+    ("call", "reads", "writes", "removed"),
+    [
+        ('link("a", "b") = 0', {"a"}, {"b"}, set()),
+        ('linkat(AT_FDCWD</r>, "a", 7</r/d>, "b", 0) = 0', {"a"}, {"d/b"}, set()),
+        ('symlink("elsewhere", "b") = 0', set(), {"b"}, set()),
+        ('symlinkat("elsewhere", 7</r/d>, "b") = 0', set(), {"d/b"}, set()),
+        ('truncate("a", 5) = 0', set(), {"a"}, set()),
+        ('unlinkat(AT_FDCWD</r/d>, "a", 0) = 0', set(), set(), {"d/a"}),
+        (r'truncate("tab\there \"\x41\\", 5) = 0', set(), {'tab\there "A\\'}, set()),
+    ],
+)
+def test_links_and_lengths_are_understood_too(
+    call: str, reads: set[str], writes: set[str], removed: set[str]
+) -> None:
+    events = Events()
+    read_calls([call], "/r", events)
+    assert (events.reads, events.writes, events.removed) == (reads, writes, removed)
+
+
 def test_a_line_of_strace_that_makes_no_sense_is_passed_over() -> None:
     events = Events()
     read_calls(

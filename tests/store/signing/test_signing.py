@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,14 @@ from tests.keys import Keys, needs_keygen
 
 import mlstore
 from mlstore.errors import CannotRun, ConfigError, NotVerified
+from mlstore.hashing import ObjectId
 from mlstore.history import create_tag, record_commit
 from mlstore.lockfile import Lock, SignedPolicy, render_lock
 from mlstore.model import Person
 from mlstore.repository import Repository
 from mlstore.signing import Keygen, Signer, Trust, Verifier, find_keygen, is_signed_good
 from mlstore.signing import keygen as keygen_module
-from mlstore.signing.sshsig import BEGIN, END, public_key
+from mlstore.signing.sshsig import BEGIN, END, PublicKey, public_key
 from mlstore.signing.trust import without_bounds
 from mlstore.verify import Requirement
 from mlstore.verify.signatures import requirements
@@ -111,6 +114,91 @@ def test_a_key_is_held_against_the_time_of_the_commit_to_the_second(
     verifier = Verifier(lambda: find_keygen(None), Trust(keys.allowed))
     for wanted in ((), ("ada@example.org",)):
         assert verifier.commit(repo.objects.read_commit(commit), wanted).state == state
+
+
+CERTIFIED = "cert-authority," + 'namespaces="mlstore.*"'
+
+
+def certified(keys: Keys, repo: Repository, validity: str, options: str = CERTIFIED) -> ObjectId:
+    """A commit that is signed with a certificate, whose authority stands in the list of signers."""
+    keys.make("authority")
+    keys.allowed.write_text("")
+    keys.allow("authority", "*@example.org", options)
+    certificate = keys.certify("ada", "authority", "ada@example.org", validity)
+    sign = Signer(find_keygen(None), str(certificate)).sign_commit
+    return record_commit(repo, message="one", author=ADA, time=TIME, sign=sign)
+
+
+@needs_keygen
+@pytest.mark.parametrize(
+    ("validity", "state"),
+    [
+        ("always:forever", "GOOD"),
+        ("20260101:20260201", "GOOD"),
+        ("20260116152448:20260116152449", "GOOD"),
+        ("20260116152449:forever", "EXPIRED"),
+        ("20200101:20260116152448", "EXPIRED"),
+        ("always:20210101", "EXPIRED"),
+        ("20990101:20990201", "EXPIRED"),
+        ("29990101:forever", "EXPIRED"),
+    ],
+)
+def test_a_certificate_is_held_against_the_time_of_the_commit_to_the_second(
+    repo: Repository, keys: Keys, validity: str, state: str
+) -> None:
+    commit = repo.objects.read_commit(certified(keys, repo, validity))
+    verifier = Verifier(lambda: find_keygen(None), Trust(keys.allowed))
+    for wanted in ((), ("ada@example.org",)):
+        found = verifier.commit(commit, wanted)
+        assert found.state == state
+        if state == "EXPIRED":
+            assert found.reason == "the certificate of 'ada@example.org' was not valid then"
+
+
+@needs_keygen
+def test_a_certificate_is_expired_with_the_key_that_signed_it(repo: Repository, keys: Keys) -> None:
+    commit = certified(keys, repo, "20260101:20260201", CERTIFIED + ',valid-before="20250101"')
+    verifier = Verifier(lambda: find_keygen(None), Trust(keys.allowed))
+    assert verifier.commit(repo.objects.read_commit(commit)).state == "EXPIRED"
+
+
+@needs_keygen
+@pytest.mark.parametrize(
+    ("allowed", "options"),
+    [
+        ("authority", 'cert-authority,namespaces="other"'),  # not for this purpose
+        ("authority", 'namespaces="mlstore.*"'),  # a key, but nobody who may certify
+        ("other", CERTIFIED),  # somebody else's word
+    ],
+)
+def test_a_certificate_that_would_not_be_trusted_at_any_time_is_no_expired_one(
+    repo: Repository, keys: Keys, allowed: str, options: str
+) -> None:
+    commit = certified(keys, repo, "20200101:20210101")
+    keys.make("other")
+    keys.allowed.write_text("")
+    keys.allow(allowed, "*@example.org", options)
+    verifier = Verifier(lambda: find_keygen(None), Trust(keys.allowed))
+    assert verifier.commit(repo.objects.read_commit(commit)).state == "UNKNOWN-KEY"
+
+
+@needs_keygen
+@pytest.mark.parametrize("revoked", ["ada", "authority"])
+@pytest.mark.parametrize("validity", ["always:forever", "20200101:20210101"])
+def test_a_certificate_is_revoked_whether_or_not_it_is_expired(
+    repo: Repository, keys: Keys, validity: str, revoked: str
+) -> None:
+    commit = certified(keys, repo, validity)
+    keys.revoke(revoked, krl=True)
+    verifier = Verifier(lambda: find_keygen(None), Trust(keys.allowed, keys.revoked))
+    assert verifier.commit(repo.objects.read_commit(commit)).state == "REVOKED"
+
+
+@needs_keygen
+def test_an_expired_certificate_over_other_bytes_is_bad(repo: Repository, keys: Keys) -> None:
+    commit = repo.objects.read_commit(certified(keys, repo, "20200101:20210101"))
+    verifier = Verifier(lambda: find_keygen(None), Trust(keys.allowed))
+    assert verifier.commit(replace(commit, message="two")).state == "BAD"
 
 
 @needs_keygen
@@ -221,6 +309,23 @@ def test_the_program_is_looked_for_in_absolute_folders_only(
 @given(st.text() | st.binary().map(lambda data: BEGIN + data.hex() + "\n" + END))
 def test_no_text_makes_the_parser_fail(text: str) -> None:
     public_key(text)
+
+
+@given(st.binary(max_size=200))
+def test_no_certificate_makes_the_parser_fail(data: bytes) -> None:
+    name = b"ssh-ed25519-cert-v01@openssh.com"
+    moment = PublicKey(len(name).to_bytes(4, "big") + name + data).valid_at
+    assert moment is None or len(moment) == 14
+
+
+@needs_keygen
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+def test_when_a_certificate_is_valid_is_read_of_every_kind_of_key(keys: Keys, kind: str) -> None:
+    keys.make("authority")
+    keys.make("some", kind=kind)
+    path = keys.certify("some", "authority", "ada", "20260102030405:20260102030406")
+    assert PublicKey(base64.b64decode(path.read_text().split()[1])).valid_at == "20260102030405"
+    assert PublicKey(base64.b64decode(keys.public("some").split()[1])).valid_at is None
 
 
 def test_times_are_taken_from_a_list_and_nothing_else() -> None:

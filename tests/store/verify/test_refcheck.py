@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,3 +134,31 @@ def test_a_chain_of_tags_that_no_command_follows_is_told(two: Work) -> None:
     }
     assert all("without end" in finding.message for finding in report.findings)
     assert not report.ok
+
+
+def test_a_branch_that_names_a_file_is_told_with_where_it_was(two: Work) -> None:
+    blob = two.index.get("a.txt")
+    assert blob is not None
+    put(two, "refs/heads/side", f"{blob.id}\n")
+    finding = about(check(two), "refs/heads/side")
+    assert finding.kind == "corrupt-file"
+    assert "what it points to is a blob, not a commit" in finding.message
+    assert finding.hint is not None
+    assert "its reflog has it last at" in finding.hint
+
+
+def test_a_tag_that_says_that_it_names_something_else_is_told(two: Work) -> None:
+    tag = two.repo.objects.read_tag(two.repo.refs.read("refs/tags/golden"))
+    with two.repo.objects.transaction() as writer:
+        forged = writer.add_tag(replace(tag, target_kind="tree"))
+    put(two, "refs/tags/golden", f"{forged}\n")
+    finding = about(check(two), "refs/tags/golden")
+    assert finding.kind == "corrupt-object"
+    assert finding.message == "tag 'refs/tags/golden' says that it names a tree: it is a commit"
+
+
+def test_logs_of_runs_are_no_reflogs(two: Work) -> None:
+    folder = two.repo.store / "logs" / "run"
+    folder.mkdir(parents=True)
+    (folder / "train").write_text("whatever the stage wrote\n")
+    assert check(two).findings == []

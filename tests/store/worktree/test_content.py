@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.store.support import listing
 
-from mlstore.errors import InvalidPath, PathNotFound, Refused, StorageError
+from mlstore.errors import ConfigError, InvalidPath, PathNotFound, Refused, StorageError
 from mlstore.index import StatData
 from mlstore.objects import ObjectWriter
 from mlstore.worktree import ContentCache, add_paths, content, hash_path, open_file, read_file
@@ -219,3 +220,30 @@ def test_a_trusting_cache_believes_the_index_and_a_distrusting_one_nobody(work: 
     assert checked is not None
     assert believed.id == lie.id
     assert checked.id == work.repo.format.hash_bytes(b"x")
+
+
+def failing(*_args: object) -> Any:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_an_error_of_the_disk_is_about_the_file(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    work.write("a", "content")
+    with monkeypatch.context() as patch:
+        patch.setattr(content, "hash_fd", failing)
+        with pytest.raises(StorageError, match="'a': input/output error"):
+            hash_path(work.repo, "a")
+    real = os.open
+
+    def refuse(path: str, *more: Any, **named: Any) -> int:
+        return failing() if path.endswith("/a") else real(path, *more, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(StorageError, match="'a': input/output error"):
+        open_file(work.repo, "a")
+
+
+def test_a_file_larger_than_such_a_file_may_be_is_not_read(work: Work) -> None:
+    work.write("a", b"x" * 100)
+    assert read_file(work.repo, "a", 100) == b"x" * 100
+    with pytest.raises(ConfigError, match="'a' is larger than 0 MiB"):
+        read_file(work.repo, "a", 99)

@@ -91,11 +91,6 @@ class Trace:
         if use is not None:
             use.called = True
 
-    def unknown(self) -> list[Use]:
-        """Give the globals outside of the allow-list, the dangerous ones first."""
-        found = [use for use in self.globals.values() if not use.value.known]
-        return sorted(found, key=lambda use: (not is_dangerous(use.value), use.offset))
-
     def take_array(
         self, source: Source, dtype: Dtype, shape: tuple[int, ...], fortran: bool, size: int
     ) -> Array:

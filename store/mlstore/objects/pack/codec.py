@@ -31,7 +31,9 @@ from __future__ import annotations
 
 import struct
 import threading
+from collections.abc import Mapping
 from enum import IntEnum
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 import xxhash
@@ -93,21 +95,21 @@ def encode_header(format_name: str) -> bytes:
     return MAGIC + format_name.encode().ljust(8, b"\0")
 
 
-def encode_index(entries: list[PackEntry]) -> bytes:
-    """Give the index of *entries*, which are sorted by id."""
+def encode_row(entry: PackEntry) -> bytes:
+    """Give the row of *entry*, which its id is no part of."""
+    return ROW.pack(
+        entry.offset, entry.stored, entry.size, entry.compressed, entry.kind.value, entry.checksum
+    )
+
+
+def encode_index(rows: Mapping[ObjectId, bytes]) -> bytes:
+    """Give the index of the entries whose *rows* these are."""
+    ids = sorted(rows)
     counts = [0] * 256
-    for entry in entries:
-        counts[int(entry.id[:2], 16)] += 1
-    total = 0
-    for first in range(256):
-        total += counts[first]
-        counts[first] = total
-    parts = [FAN_OUT.pack(*counts)]
-    parts.append(bytes.fromhex("".join(entry.id for entry in entries)))
-    parts += [
-        ROW.pack(entry.offset, entry.stored, entry.size, entry.compressed, entry.kind.value, entry.checksum)
-        for entry in entries
-    ]
+    for object_id in ids:
+        counts[int(object_id[:2], 16)] += 1
+    parts = [FAN_OUT.pack(*accumulate(counts)), bytes.fromhex("".join(ids))]
+    parts += map(rows.__getitem__, ids)
     return b"".join(parts)
 
 

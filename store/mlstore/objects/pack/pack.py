@@ -127,11 +127,19 @@ class Pack:
         """Give all entries, sorted by id."""
         yield from self._range(0, len(self))
 
-    def objects_among(self, object_ids: Iterable[ObjectId]) -> Iterator[ObjectId]:
+    def objects_among(self, object_ids: Iterable[ObjectId]) -> set[ObjectId]:
         """Give those of *object_ids* that are here as objects or recipes, not only as chunks."""
-        for raw, row in self._located(object_ids):
-            if row[KIND_AT] < EntryKind.CHUNK:
-                yield ObjectId(raw.hex())
+        wanted, found = set(object_ids), set[ObjectId]()
+        for first in range(0, len(self), _WINDOW):
+            raw, rows = self.columns(first, min(_WINDOW, len(self) - first))
+            text, width = raw.hex(), 2 * ID_SIZE
+            here = (
+                ObjectId(text[width * at : width * (at + 1)])
+                for at, kind in enumerate(rows[KIND_AT :: ROW.size])
+                if kind < EntryKind.CHUNK
+            )
+            found |= wanted.intersection(here)
+        return found
 
     def locate(self, object_ids: Iterable[ObjectId]) -> Iterator[PackEntry]:
         """Give the entries of those of *object_ids* that are here: one pass over the whole index."""

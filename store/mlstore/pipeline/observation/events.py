@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from mlstore.index import StatResult
 from mlstore.manifest import StageSpec
 from mlstore.repository import STORE_NAME
 
@@ -86,7 +87,7 @@ class Seen:
         }
 
 
-def stat_signature(status: os.stat_result) -> tuple[int, ...]:
+def stat_signature(status: StatResult) -> tuple[int, ...]:
     """Give what changes whenever a file is written."""
     return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
 

@@ -94,9 +94,9 @@ def _remove(root: Path) -> None:
     """Remove a folder, also where a command took away its own right to write there."""
 
     def retry(function: Callable[..., Any], path: str, _why: object) -> None:
-        parent = os.path.dirname(path)
         try:
-            os.chmod(parent, stat.S_IRWXU)
+            if os.path.abspath(path) != str(root):  # the folder above that one is everybody's
+                os.chmod(os.path.dirname(path), stat.S_IRWXU)
             if os.path.isdir(path) and not os.path.islink(path):
                 os.chmod(path, stat.S_IRWXU)
                 shutil.rmtree(path, ignore_errors=True)

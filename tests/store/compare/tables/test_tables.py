@@ -420,3 +420,76 @@ def test_many_cells_at_once_are_read_as_one_by_one(texts: list[str]) -> None:
     numbers = [math.nan] * len(texts) if found.numbers is None else found.numbers.tolist()
     expected = [math.nan if cell.number is None else cell.number for cell in cells]
     assert [repr(number) for number in numbers] == [repr(number) for number in expected]
+
+
+# --- lines of JSON ---
+
+
+def jsonl(*rows: object) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def test_values_of_json_are_cells_by_their_kind() -> None:
+    old = jsonl({"a": True, "b": None, "c": [1, {"x": 2}], "d": "1", "e": 1.5}, {"a": False})
+    assert compare(old, old.replace(", ", ","), "a.jsonl").verdict is Verdict.EQUIVALENT
+    for changed in ({"a": "true"}, {"a": 1}, {"b": "null"}, {"b": ""}, {"c": [1, {"x": 3}]}, {"d": 1}):
+        first = {"a": True, "b": None, "c": [1, {"x": 2}], "d": "1", "e": 1.5} | changed
+        found = compare(old, jsonl(first, {"a": False}), "a.jsonl")
+        assert found.verdict is Verdict.DIFFERENT, changed
+
+
+def test_more_rows_than_a_batch_are_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlstore.compare.tables.readers.BATCH", 4)
+    for count in (8, 10):  # whole batches, and a rest
+        rows = [{"id": number, "x": number * 2} for number in range(count)]
+        other = [dict(row) for row in rows]
+        other[-1]["x"] += 1
+        found = compare(jsonl(*rows), jsonl(*other), "a.jsonl")
+        assert found.verdict is Verdict.DIFFERENT
+        assert compare(jsonl(*rows), jsonl(*rows) + "\n", "a.jsonl").verdict is Verdict.EQUIVALENT
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_table_with_more_columns_than_any_is_incomplete(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlstore.compare.tables.readers._MOST_COLUMNS", 5)
+    wide = {f"c{number}": number for number in range(9)}
+    data = jsonl(wide) if name == "a.jsonl" else ",".join(wide) + "\n" + ",".join(map(str, wide.values()))
+    found = compare(data, data + "\n", name)
+    assert found.verdict is Verdict.INCOMPLETE
+    assert "more than 5" in " ".join(found.missing)
+
+
+@pytest.mark.parametrize("bad", ["{", "[1]", "5", "{}" * 2, "[" * 100_000])
+def test_a_line_that_is_no_object_is_named(bad: str) -> None:
+    found = compare(jsonl({"a": 1}), jsonl({"a": 1}) + bad, "a.jsonl")
+    assert found.verdict is Verdict.INCOMPLETE
+    assert "line 2 is not" in " ".join(found.missing)
+
+
+# --- drift ---
+
+
+def test_a_sample_of_the_same_row_again_and_again_stays_small() -> None:
+    """Rows are drawn by their hash, and these all have the same."""
+    rows = text(["x", *["1.5"] * 40_000])
+    other = text(["x", *["1.5"] * 40_000, "2.5"])
+    found = compare(rows, other)
+    assert found.verdict is Verdict.DIFFERENT
+    assert found.measures["rows_added"] == 1
+
+
+@pytest.mark.parametrize(
+    ("statistic", "freedom", "p"),
+    [
+        (0.0, 3, 1.0),
+        (-1.0, 3, 1.0),
+        (3.841459, 1, 0.05),
+        (18.307038, 10, 0.05),
+        (2.705543, 1, 0.1),
+        (1e4, 5, 0.0),
+    ],
+)
+def test_the_tail_of_chi_square_is_that_of_the_tables(statistic: float, freedom: int, p: float) -> None:
+    from mlstore.compare.tables.columns import _chi_square_tail
+
+    assert _chi_square_tail(statistic, freedom) == pytest.approx(p, abs=1e-6)

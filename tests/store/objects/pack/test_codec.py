@@ -24,6 +24,7 @@ from mlstore.objects.pack.codec import (
     encode_footer,
     encode_header,
     encode_index,
+    encode_row,
 )
 
 NAME = "ab" * 32
@@ -45,7 +46,7 @@ def test_a_pack_encoded_here_is_that_of_the_second_implementation() -> None:
         )
         offset += len(one.stored)
         body += one.stored
-    index = encode_index(sorted(rows))
+    index = encode_index({one.id: encode_row(one) for one in rows})
     data = body + index + encode_footer(HEADER, len(rows), offset, index)
     assert data == write_pack(ENTRIES)[1]
 
@@ -64,7 +65,7 @@ def test_a_row_survives(
     if not compressed and kind != EntryKind.RECIPE:
         size = stored
     one = PackEntry(ID, offset, stored, size, compressed, kind, checksum)
-    row = encode_index([one])[-ROW.size :]
+    row = encode_index({ID: encode_row(one)})[-ROW.size :]
     assert decode_row(NAME, ID, row, offset + stored) == one
 
 
@@ -120,7 +121,7 @@ def test_any_footer_that_nobody_wrote_is_refused(data: bytes, size: int) -> None
 
 
 def test_a_footer_is_read_only_as_it_was_written() -> None:
-    index = encode_index([])
+    index = encode_index({})
     data = encode_footer(HEADER, 0, 16, index)
     size = 16 + len(index) + len(data)
     assert decode_footer(NAME, HEADER, data, size, "blake3").index_offset == 16
@@ -134,7 +135,7 @@ def test_a_footer_is_read_only_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("change", [-1, 1, 1024, -1024])
 def test_a_pack_of_another_length_is_refused(change: int) -> None:
-    index = encode_index([])
+    index = encode_index({})
     data = encode_footer(HEADER, 0, 16, index)
     with pytest.raises(CorruptFile, match="length"):
         decode_footer(NAME, HEADER, data, 16 + len(index) + len(data) + change, "blake3")
@@ -165,7 +166,7 @@ def test_a_footer_with_right_checksums_and_absurd_numbers_is_refused(
 
 @pytest.mark.parametrize("header", [b"", b"MLSPACK1", encode_header("sha256"), b"MLSPACK2" + HEADER[8:]])
 def test_a_pack_of_another_kind_is_refused(header: bytes) -> None:
-    index = encode_index([])
+    index = encode_index({})
     data = encode_footer(header.ljust(16, b"\0"), 0, 16, index)
     with pytest.raises(CorruptFile, match="does not begin like a pack of this repository"):
         decode_footer(NAME, header, data, 16 + len(index) + len(data), "blake3")
