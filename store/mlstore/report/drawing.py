@@ -16,6 +16,7 @@ _WIDTH, _HEIGHT = 196, 66
 _ALONG, _ACROSS = 64, 26
 _EDGE = 8
 _LONGEST = 17
+_LONGEST_LABEL = 22
 _SCALED = 1700  # wider ones would become too small to read: they scroll
 _CHART = (320, 120)
 _FOOT = 16
@@ -47,7 +48,9 @@ def draw_graph(outcome: Outcome, edges: Sequence[Edge], *, down: bool) -> str:
             f"{'' if edge.where == 'both' else f' (only in the {edge.where} pipeline)'}</title></path>"
         )
     for number, row in enumerate(stages):
-        parts.append(_node(number, row, outcome.tone(row), *_corner(layout.spots[row.stage], down)))
+        parts.append(
+            _node(number, row, outcome.tone(row), outcome.label(row), *_corner(layout.spots[row.stage], down))
+        )
     return "".join([*parts, "</svg>"])
 
 
@@ -89,17 +92,18 @@ def _curve(route: tuple[Spot, ...], down: bool) -> str:
     return path
 
 
-def _node(number: int, row: StageVerdict, tone: str, x: float, y: float) -> str:
+def _node(number: int, row: StageVerdict, tone: str, label: str, x: float, y: float) -> str:
     gone = " gone" if row.verdict == "missing" else ""
+    verdict = label if len(label) <= _LONGEST_LABEL else row.verdict
     short = row.stage if len(row.stage) <= _LONGEST else row.stage[: _LONGEST - 1] + "…"
     return (
         f'<a href="#stage-{number}" class="{tone}{gone}">'
-        f"<title>{text(row.stage)}: {text(row.verdict)}</title>"
+        f"<title>{text(row.stage)}: {text(label)}</title>"
         f'<rect class="box" x="{x:g}" y="{y:g}" width="{_WIDTH}" height="{_HEIGHT}" rx="10"/>'
         f'<svg class="icon" x="{x + 12:g}" y="{y + 22:g}" width="22" height="22" viewBox="0 0 24 24">'
         f"{ICONS[tone]}</svg>"
         f'<text class="name" x="{x + 44:g}" y="{y + 29:g}">{text(short)}</text>'
-        f'<text class="sub" x="{x + 44:g}" y="{y + 48:g}">{text(row.verdict)}</text></a>'
+        f'<text class="sub" x="{x + 44:g}" y="{y + 48:g}">{text(verdict)}</text></a>'
     )
 
 

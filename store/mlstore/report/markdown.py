@@ -51,7 +51,7 @@ def _stage_table(outcome: Outcome) -> Iterable[str]:
         symbol = _TONES[outcome.tone(row)]
         ids = [row.commit, row.lineage, *([row.golden_lineage] if compared else [])]
         cells = [code(one[:SHORT]) if one else "-" for one in ids]
-        yield _row([symbol, code(row.stage), prose(row.verdict), *cells])
+        yield _row([symbol, code(row.stage), prose(outcome.label(row)), *cells])
 
 
 def _row(cells: list[str]) -> str:

@@ -84,12 +84,20 @@ class Outcome:
 
     def tone(self, row: StageVerdict) -> Literal["good", "warn", "bad"]:
         """Whether a stage is as it should be, follows from another one, or is where to look first."""
-        errors = [one for one in self.findings if one.stage == row.stage and one.severity == "error"]
+        errors = self._errors_of(row)
         if any(not finding.consequence for finding in errors):
             return "bad"
         if row.verdict in _GOOD and not errors:
             return "good"
         return "warn" if row.verdict in _FOLLOWING else "bad"
+
+    def label(self, row: StageVerdict) -> str:
+        """Give a stage's verdict, and with a good one what speaks against it: ``match, but modified``."""
+        errors = self._errors_of(row) if row.verdict in _GOOD else []
+        return f"{row.verdict}, but {errors[0].kind}" if errors else row.verdict
+
+    def _errors_of(self, row: StageVerdict) -> list[Finding]:
+        return [one for one in self.findings if one.stage == row.stage and one.severity == "error"]
 
     def place(self, finding: Finding) -> str | None:
         """Give the file of a finding as the project sees it, None when it has none."""

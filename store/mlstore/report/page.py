@@ -118,7 +118,7 @@ def _pipeline(dossier: Dossier) -> str:
             [
                 f'<b id="stage-{number}"><bdi>{text(row.stage)}</bdi></b>'
                 + (f'<br><span class="muted small">{text(row.record)}</span>' if row.record else ""),
-                badge(outcome.tone(row), row.verdict),
+                badge(outcome.tone(row), outcome.label(row)),
                 *(
                     _id(value)
                     for value in (row.commit, row.lineage, *([row.golden_lineage] if compared else []))

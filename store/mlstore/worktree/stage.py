@@ -84,16 +84,17 @@ def _stage_files(
 ) -> Table:
     expect(progress, len(selected.files), sum(found.st_size for found in selected.files.values()))
     changed: list[tuple[str, StatResult]] = []
+    tracked = bool(len(index))  # a first import asks nothing of an empty index, three times a file
     for path in sorted(selected.files):
         found = selected.files[path]
-        if path in selected.always or not index.is_unchanged(path, found):
+        if path in selected.always or not (tracked and index.is_unchanged(path, found)):
             changed.append((path, found))
         elif progress is not None:
             progress(path, found.st_size)
     staged = Storer(repo, index, writer).store_all(changed, progress) if writer else Table()
     cache = ContentCache(repo, index)
     for row, (path, _) in enumerate(changed):
-        known = index.get(path)
+        known = index.get(path) if tracked else None
         if known is None:
             result.added.append(path)
         else:
@@ -207,7 +208,7 @@ def _refuse_special(special: dict[str, str]) -> None:
 
 
 def _refuse_collisions(index: Index, selected: _Selection) -> None:
-    new = [path for path in selected.files if path not in index]
+    new = [path for path in selected.files if path not in index] if len(index) else list(selected.files)
     if not new:
         return
     collisions = Collisions()

@@ -35,7 +35,12 @@ def test_a_stage_has_the_tone_of_what_was_found_there():
 def test_a_stage_that_matches_golden_and_has_an_error_of_its_own_is_not_good():
     outcome = ordinary()
     finding = replace(outcome.findings[1], stage="fetch", kind="overwritten")
-    assert replace(outcome, findings=(finding,)).tone(outcome.stages[0]) == "bad"
+    changed = replace(outcome, findings=(finding,))
+    assert changed.tone(outcome.stages[0]) == "bad"
+    assert changed.label(outcome.stages[0]) == "match, but overwritten"
+    for kind in ("html", "markdown"):
+        assert b"match, but overwritten" in render(kind, changed)
+    assert [outcome.label(row) for row in outcome.stages] == [row.verdict for row in outcome.stages]
 
 
 def test_counts_and_subject_are_for_people():
