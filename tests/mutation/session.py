@@ -249,6 +249,19 @@ class Loaded:
         self.session._setupstate.teardown_exact(None)
 
 
+class Chosen:
+    """Runs some of the tests of the files that were collected, in this order."""
+
+    def __init__(self, tests: list[str]) -> None:
+        self.place = {name: at for at, name in enumerate(tests)}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self.place), key=lambda item: self.place[item.nodeid]
+        )
+
+
 class Noticed:
     """Tells through a pipe which test failed first; no test is waited for without an end."""
 
@@ -272,8 +285,9 @@ def fresh(trial: Trial) -> Run:
     """Runs tests where nothing of ours is loaded; the file on disk is what counts."""
 
     def run(tests: list[str], _: Mutant | None, fd: int) -> None:
-        arguments = [*OPTIONS, "-x", f"--basetemp={ALONE}/pytest", *tests]
-        if status := pytest.main(arguments, plugins=[Noticed(fd, trial.seconds)]):
+        files = sorted({name.partition("::")[0] for name in tests})
+        arguments = [*OPTIONS, "-x", f"--basetemp={ALONE}/pytest", *files]
+        if status := pytest.main(arguments, plugins=[Noticed(fd, trial.seconds), Chosen(tests)]):
             os._exit(int(status))
 
     return run

@@ -39,6 +39,7 @@ def test_the_bytes_of_a_note_are_canonical() -> None:
         (b'"runs":2', b'"runs": 2'),
         (b'"text":"reproduced"', b'"text":7'),
         (b'"text":', b'"also":1,"text":'),
+        (b'"text":', b'"tags":1,"text":'),
         (b"2026-01-16T", b"2026-01-16 "),
         (b'"commit":"ab', b'"commit":"AB'),
     ],

@@ -42,6 +42,7 @@ from mlstore.model.patterns import fixed_part, has_magic, matches
         ("[ab].csv", "a.csv", True),
         ("[ab].csv", "c.csv", False),
         ("[a-c].csv", "b.csv", True),
+        ("[a-a].csv", "a.csv", True),
         ("[!ab].csv", "c.csv", True),
         ("[!ab].csv", "a.csv", False),
         ("[^ab].csv", "c.csv", True),
