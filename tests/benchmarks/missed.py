@@ -119,12 +119,4 @@ MISSED: dict[tuple[str, str], tuple[str, str]] = {
         less here than where the factor was set.
         """),
     ),
-    ("W1b", ""): (
-        "W1b, peak memory",
-        words("""
-        `add` and `restore` hold an entry of about 2 KB for each file until the index is written, and take
-        over those of the second process on top. Memory does not grow with the size of files, but with their
-        number.
-        """),
-    ),
 }
