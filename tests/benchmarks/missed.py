@@ -40,8 +40,10 @@ MISSED: dict[tuple[str, str], tuple[str, str]] = {
         words("""
         the start of Python, every new file written aside and verified before the first takes its place
         (git writes them one by one), and nine `fsync`s where git has none: of the index, HEAD, its log
-        and the heads that this client saw last, each with its folder. Tried and kept: trees that both
-        versions share are not read, and rows of the index that stay are copied by the stretch.
+        and the heads that this client saw last, each with its folder. Beside git it takes twice as long as
+        beside `cp`: ext4 then looks for each of the 200 new files among inodes that were freed lately.
+        Tried and kept: trees that both versions share are not read, and rows of the index that stay are
+        copied by the stretch.
         """),
     ),
     ("W1", "restore"): (
