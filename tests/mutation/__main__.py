@@ -87,12 +87,8 @@ def chosen(options: argparse.Namespace) -> list[tuple[str, int]]:
     random.Random(options.seed).shuffle(found)
     done = {(row["path"], row["number"]) for row in rows_of(options.out)}
     if options.again:
-        left = {
-            (row["path"], row["what"], row["line"])
-            for row in rows_of(options.again)
-            if row["outcome"] in LEFT
-        }
-        found = [(one, name) for one, name in found if (name.as_posix(), one.what, one.line) in left]
+        left = {(row["path"], row["number"]) for row in rows_of(options.again) if row["outcome"] in LEFT}
+        found = [(one, name) for one, name in found if (name.as_posix(), one.number) in left]
     every = [(name.as_posix(), one.number) for one, name in found]
     return [one for one in every if one not in done]
 

@@ -18,7 +18,11 @@ from typing import Any
 
 import pytest
 
-WIDE = "tests/store"
+# Of the command's tests those that verify: what a report says is tried there too.
+WIDE = [
+    "tests/store",
+    *(f"tests/cli/test_{name}.py" for name in ("last_seen", "reports", "signing", "trust", "fsck_options", "clone")),
+]
 # Sweeps take minutes, and the others never reach what is changed, or only as their readers do.
 LEFT_OUT = [
     "tests/store/verify/test_byte_flips.py",
@@ -80,7 +84,7 @@ def measure(out: Path) -> None:
         os.environ["COVERAGE_FILE"] = str(Path(folder, "data"))
         measured = ["--cov=mlstore", "--cov-context=test", "--cov-report="]
         ignored = [f"--ignore={name}" for name in LEFT_OUT]
-        pytest.main([*OPTIONS, *measured, *ignored, WIDE], plugins=[watch, new])
+        pytest.main([*OPTIONS, *measured, *ignored, *WIDE], plugins=[watch, new])
         data = CoverageData(os.environ["COVERAGE_FILE"])
         data.read()
         first, seconds = len(found["tests"]), watch.passed()

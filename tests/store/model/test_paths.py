@@ -181,7 +181,7 @@ def test_parents_are_given_nearest_first() -> None:
 
 
 @pytest.mark.parametrize("bad", ["d/.git", "d/a:b", "d/" + "a" * 256, "../x", "d//x"])
-def test_a_bad_name_is_refused_in_a_folder_that_is_known_to_be_sound(bad: str) -> None:
+def test_a_bad_name_is_refused_beside_others_of_a_folder_that_is_known_to_be_sound(bad: str) -> None:
     validate_paths(["d/x", "d/a", "d/.x", "d/y.csv", "top"])
     with pytest.raises(InvalidPath):
         validate_paths(["d/x", "d/.x", bad])

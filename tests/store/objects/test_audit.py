@@ -183,6 +183,62 @@ def test_a_damaged_chunk_is_told_as_what_it_is(tmp_path: Path) -> None:
     assert found.chunk_ids == {chunk.id}
 
 
+def test_a_chunk_with_other_bytes_and_a_right_checksum_is_told_by_itself(tmp_path: Path) -> None:
+    chunk, other = entry(noise(50), CHUNK), entry(noise(9, 1))
+    lie = chunk._replace(stored=noise(50, 2), checksum=b"")
+    made = whole_of(chunk, other)
+    place(tmp_path, [lie, other, made])
+    found = audit(tmp_path)
+    assert set(found.damaged) == {chunk.id, made.id}
+    assert found.chunk_ids == {chunk.id}
+    reasons = {flaw.id: flaw.reason for flaw in found.flaws.values()}
+    assert reasons[ObjectId(chunk.id)] == f"its bytes hash to '{id_of(noise(50, 2))}'"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("count", [1, 2, 9, 10])
+def test_two_processes_do_every_entry_once(
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FORK_FROM", 1)
+    monkeypatch.setattr(module, "may_fork", lambda: True)
+    entries = [entry(noise(20, at)) for at in range(count)]
+    pack = place(tmp_path, entries)
+    found = audit(tmp_path, jobs=None)
+    assert found.done == {pack.stem: bytearray([1] * count)}
+    stored.find(tmp_path, entries[-1].id).flip()
+    assert set(audit(tmp_path, jobs=None).damaged) == {entries[-1].id}
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_what_was_read_wrong_once_is_damaged_unless_there_is_a_copy(tmp_path: Path, copies: int) -> None:
+    twice = entry(noise(50))
+    packs = [place(tmp_path, [twice, entry(noise(9, at))]) for at in range(copies)]
+    row = next(one for one in read_pack(packs[0].read_bytes()) if one.id == twice.id)
+    spot = stored.Place(packs[0], row.offset, len(row.stored))
+    spot.flip()
+    found = Audit(database(tmp_path), jobs=1)
+    found.prepare()
+    found.plan()
+    found.run()
+    spot.flip()
+    found.settle()
+    assert set(found.damaged) == ({twice.id} if copies == 1 else set())
+
+
+def test_a_file_that_goes_meanwhile_is_told_without_reading(tmp_path: Path) -> None:
+    path = put_loose(tmp_path, LOOSE)
+    found = Audit(database(tmp_path), jobs=1, quick=True)
+    found.prepare()
+    found.plan()
+    path.unlink()
+    found.run()
+    assert [(flaw.id, flaw.reason) for flaw in found.flaws.values()] == [
+        (id_of(LOOSE), "no such file or directory")
+    ]
+
+
 def test_what_is_no_file_is_told_without_reading(tmp_path: Path) -> None:
     place_of_it = put_loose(tmp_path, LOOSE)
     place_of_it.unlink()

@@ -97,6 +97,7 @@ def test_what_is_written_since_a_moment_is_given_with_that_moment(tmp_path: Path
     found = collector(tmp_path)
     assert set(found.written_since(OLD * 10**9)) == {loose, packed.id}
     assert set(found.written_since(OLD * 10**9 + 1)) == {packed.id}
+    assert set(found.written_since((OLD + 1) * 10**9)) == {packed.id}
     assert set(found.written_since((OLD + 1) * 10**9 + 1)) == set()
     assert {one.id for one in found.unneeded((), (OLD + 1) * 10**9)} == {loose}
     assert sum(one.stored for one in found.items()) == 5 + 6 + 5

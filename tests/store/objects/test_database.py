@@ -25,6 +25,7 @@ from mlstore.hashing import BUFFER_SIZE, ObjectId, object_format
 from mlstore.model import Commit, Person, Tag, Tree, TreeEntry, encode_tree
 from mlstore.objects import SMALL, ObjectDatabase, database
 from mlstore.objects.audit import Audit
+from mlstore.objects.pack.consolidate import MOST_PACKS
 
 MISSING = ObjectId("0" * 64)
 ADA = Person("Ada", "ada@example.org")
@@ -384,6 +385,21 @@ def test_files_with_other_names_are_no_objects_but_strangers(tmp_path: Path, obj
     assert list(objects.ids()) == [object_id]
     assert sorted(objects.strangers()) == sorted(strangers)
     assert objects.read(object_id) == b"x"
+
+
+def test_what_is_behind_a_link_is_not_listed(tmp_path: Path, loose: ObjectDatabase) -> None:
+    add(loose, b"one")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/file").write_bytes(b"x")
+    (tmp_path / "objects/ab").symlink_to(tmp_path / "elsewhere")
+    assert list(loose.strangers()) == [tmp_path / "objects/ab"]
+
+
+def test_packs_stay_few_by_themselves(tmp_path: Path) -> None:
+    objects = open_database(tmp_path)
+    ids = [add(objects, b"%d" % number) for number in range(MOST_PACKS + 2)]
+    assert len(stored.packs(tmp_path)) <= MOST_PACKS
+    assert list(reopened(objects).ids()) == sorted(ids)
 
 
 def test_a_sound_store_has_no_strangers(objects: ObjectDatabase) -> None:

@@ -44,6 +44,23 @@ def test_a_recipe_survives_and_parts_that_continue_each_other_become_one(parts: 
     assert encode_recipe(found) == recipe_of((part.source, part.offset, part.length) for part in found)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_one"),
+    [
+        ((0, 0, 5), (0, 5, 3), True),
+        ((0, 0, 5), (1, 5, 3), False),  # it goes on at the same place of something else
+        ((0, 0, 5), (0, 6, 3), False),
+        ((0, 5, 5), (0, 5, 5), False),
+    ],
+)
+def test_parts_become_one_only_where_they_continue_each_other(
+    one: tuple[int, int, int], other: tuple[int, int, int], is_one: bool
+) -> None:
+    parts = [Part(IDS[source], offset, length) for source, offset, length in (one, other)]
+    found = decode_recipe(encode_recipe(parts), ME, one[2] + other[2])
+    assert found == ([Part(IDS[0], 0, 8)] if is_one else parts)
+
+
 @given(PARTS, st.integers(0, 250), st.integers(0, 250))
 def test_a_range_is_what_counting_bytes_gives(parts: list[Part], offset: int, length: int) -> None:
     parts = [part for part in parts if part.length]

@@ -164,6 +164,16 @@ def test_any_damaged_byte_of_the_index_costs_nothing(tmp_path: Path) -> None:
         assert held(folder, contents) == contents, (at, found.lost)
 
 
+def test_an_entry_whose_row_points_elsewhere_is_found_behind_a_compressed_one(tmp_path: Path) -> None:
+    first, second = entry(b"text " * 200, zstd=True), entry(b"plain bytes")
+    pack = place(tmp_path, [first, second])
+    data = bytearray(pack.read_bytes())
+    number = sorted([first.id, second.id]).index(second.id)
+    struct.pack_into("<Q", data, len(data) - 56 - 32 * (2 - number), 1 << 40)
+    overwrite(pack, bytes(data))
+    assert judged(pack) == ({first.id, second.id}, set())
+
+
 def test_bytes_of_no_damaged_pack_count_as_something_that_they_are_not(tmp_path: Path) -> None:
     entries, contents = small_pack()
     pack = place(tmp_path, entries)
@@ -352,7 +362,7 @@ def test_what_is_no_file_goes_aside(tmp_path: Path, kind: str) -> None:
     assert (tmp_path / "elsewhere").is_file()
 
 
-def test_an_entry_that_the_disk_refuses_is_lost_and_the_others_are_not(
+def test_an_entry_that_the_disk_refuses_is_lost_and_the_others_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries, _contents = small_pack()

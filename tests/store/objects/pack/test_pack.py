@@ -114,6 +114,18 @@ def test_entries_are_located_window_by_window(
     assert found.read_index().ids.hex() == "".join(one.id for one in entries)
 
 
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_an_id_that_is_there_twice_is_refused_also_at_the_border_of_a_window(
+    tmp_path: Path, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "_WINDOW", window)
+    twice = max((entry(b"%d" % at) for at in range(3)), key=lambda one: one.id)
+    entries = [entry(b"%d" % at) for at in range(3)]
+    found = open_pack(place(tmp_path, [*entries, twice]))
+    with pytest.raises(CorruptFile, match="not in order"):
+        found.check_index()
+
+
 @pytest.mark.parametrize("read", [Pack.check_index, Pack.read_index])
 @pytest.mark.parametrize("zstd", [False, True])
 def test_an_index_that_gives_a_plain_entry_two_sizes_is_refused(
