@@ -21,7 +21,10 @@ import pytest
 # Of the command's tests those that verify: what a report says is tried there too.
 WIDE = [
     "tests/store",
-    *(f"tests/cli/test_{name}.py" for name in ("last_seen", "reports", "signing", "trust", "fsck_options", "clone")),
+    *(
+        f"tests/cli/test_{name}.py"
+        for name in ("last_seen", "reports", "signing", "trust", "fsck_options", "clone")
+    ),
 ]
 # Sweeps take minutes, and the others never reach what is changed, or only as their readers do.
 LEFT_OUT = [

@@ -17,8 +17,8 @@ from typing import Any
 
 from tests.store.verify.building import ADA, CONFIG, Pipeline, commit_time
 
-from mlstore.history import create_tag
 from mlstore.hashing import ObjectId
+from mlstore.history import create_tag
 from mlstore.repository import Repository
 from mlstore.signing import LastSeen
 from mlstore.verify import Sample, fsck, pin_golden, verify
@@ -220,7 +220,9 @@ def a_stale_stage(folder: Path) -> Any:
 
 def in_environments(folder: Path, *environments: dict[str, Any] | None) -> Any:
     pipelines = Pipeline(folder / "one", pack=False), Pipeline(folder / "other", pack=False)
-    for pipeline, environment, text in zip(pipelines, environments, ("a,b\n1,2\n", "a,b\n7,7\n"), strict=True):
+    for pipeline, environment, text in zip(
+        pipelines, environments, ("a,b\n1,2\n", "a,b\n7,7\n"), strict=True
+    ):
         pipeline.generate(text, environment=environment)
     return against(pipelines[1], str(pipelines[0].root))
 
@@ -533,7 +535,7 @@ def seen_and_detached(folder: Path) -> Any:
 @scenario
 def a_memory_that_cannot_be_read(folder: Path) -> Any:
     def spoil(_: Pipeline) -> None:
-        (path,) = (folder / "state/seen").iterdir()
+        (path,) = (folder / "state/seen").glob("*.json")
         path.write_text("no json")
 
     found = seen_before(folder, spoil)
