@@ -41,7 +41,8 @@ MISSED: dict[tuple[str, str], tuple[str, str]] = {
         the start of Python, every new file written aside and verified before the first takes its place
         (git writes them one by one), and nine `fsync`s where git has none: of the index, HEAD, its log
         and the heads that this client saw last, each with its folder. Beside git it takes twice as long as
-        beside `cp`: ext4 then looks for each of the 200 new files among inodes that were freed lately.
+        beside `cp`, all of it time in the kernel; why was not looked into, and inodes that were freed
+        lately (see above) are the first thing to suspect.
         Tried and kept: trees that both versions share are not read, and rows of the index that stay are
         copied by the stretch.
         """),
