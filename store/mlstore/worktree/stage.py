@@ -22,8 +22,6 @@ from mlstore.worktree.status import is_below
 from mlstore.worktree.storer import Storer
 from mlstore.worktree.writer import WorktreeWriter
 
-"""Called with a path and its size in bytes after each file."""
-
 
 @dataclass(slots=True)
 class AddResult:

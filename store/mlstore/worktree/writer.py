@@ -31,7 +31,7 @@ from mlstore.worktree.newtrees import NewTrees, mode_of
 FORK_FROM = 2000
 """From this many files in new folders on, a second process writes half of them."""
 
-_MANY = 1000  # from so many files on it pays to ask the file system where it puts them
+_SPREAD_FROM = 100  # files; it pays to ask the file system to put so many where nothing was removed lately
 
 
 class WorktreeWriter:
@@ -95,7 +95,7 @@ class WorktreeWriter:
     def stage_all(self, files: Mapping[str, TreeEntry], progress: Progress | None = None) -> None:
         """As ``stage`` for many: small blobs are read in the order in which the store has them."""
         validate_paths(files)
-        if len(files) >= _MANY:
+        if len(files) >= _SPREAD_FROM:
             self._trees.spread()
         expect(progress, len(files), sum(entry.size for entry in files.values()))
         told = progress or (lambda _path, _size: None)

@@ -465,7 +465,7 @@ def test_many_files_are_spread_over_the_disk_and_their_folders_keep_no_mark_of_i
         real(folder, on=on)
 
     monkeypatch.setattr(newtrees, "spread_below", noted)
-    monkeypatch.setattr(writer, "_MANY", 4)
+    monkeypatch.setattr(writer, "_SPREAD_FROM", 4)
     one = blob(work)
     few = {f"few/a/{n}": one for n in range(3)}
     with WorktreeWriter(work.repo) as files:
