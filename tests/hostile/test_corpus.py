@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.hostile.asking import Asked
 from tests.hostile.attack import COMMANDS
 from tests.hostile.cases import CASES
 from tests.hostile.expected import MUST_REFUSE, WRITES
 from tests.hostile.judging import FEW, LARGE, complaints, expected
-from tests.support import environment
 
 from mlstore_cli.registry import COMMANDS as REGISTERED
 
@@ -25,42 +23,25 @@ WAYS_IN = ["log", "show", "diff", "ls-tree", "cat-file", "du", "inspect", "run-d
            "checkout", "switch", "restore", "reset"]  # fmt: skip
 
 
+@dataclass(frozen=True)
 class Attacker:
     """The process that builds and attacks; one for all cases of a worker."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        path = os.pathsep.join(str(ROOT / name) for name in ("", "store", "cli"))
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("attack.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment({"PYTHONPATH": path}),
-            encoding="utf-8",
-        )
+    process: Asked
+    folder: Path
 
     def attack(self, case: str, only: list[str] | None = None) -> list[dict[str, Any]]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        request = {"case": case, "folder": str(self._folder / case), "only": only}
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        found: list[dict[str, Any]] = json.loads(self._process.stdout.readline())["answers"]
+        found: list[dict[str, Any]] = self.process.ask(case=case, folder=str(self.folder / case), only=only)[
+            "answers"
+        ]
         return found
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
 
 
 @pytest.fixture(scope="module")
 def attacker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacker]:
-    found = Attacker(tmp_path_factory.mktemp("hostile"))
-    yield found
-    found.close()
+    path = os.pathsep.join(str(ROOT / name) for name in ("", "store", "cli"))
+    with Asked("attack.py", {"PYTHONPATH": path}) as process:
+        yield Attacker(process, tmp_path_factory.mktemp("hostile"))
 
 
 def commands_for(name: str) -> list[str] | None:

@@ -6,60 +6,34 @@ refuse it, in turn, from the first line of the console script to its last.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.hostile.asking import Asked
 from tests.hostile.attack import COMMANDS, MOST_SECONDS, snapshot
 from tests.hostile.cases import CASES, Case
 from tests.hostile.judging import FEW, LARGE, MOST_MEMORY, complaints, expected
 from tests.hostile.raw import Raw
-from tests.support import environment
 
 MLSTORE = Path(sys.executable).with_name("mlstore")
 # For what nobody has to refuse.
 ANYWAY = ["fsck", "verify", "checkout", "status", "log", "gc"]
 
 
-class Launcher:
-    """The small process that starts the commands."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("launch.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment(),
-            encoding="utf-8",
-        )
-
-    def run(self, argv: list[str], cwd: Path, cpu: int = MOST_SECONDS) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"argv": argv, "cwd": str(cwd), "cpu": cpu}) + "\n")
-        self._process.stdin.flush()
-        found: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return found
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
-
-
 @pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
-    found = Launcher()
-    yield found
-    found.close()
+def launcher() -> Iterator[Asked]:
+    """The small process that starts the commands."""
+    with Asked("launch.py") as found:
+        yield found
+
+
+def run(launcher: Asked, argv: list[str], cwd: Path, cpu: int = MOST_SECONDS) -> dict[str, Any]:
+    return launcher.ask(argv=argv, cwd=str(cwd), cpu=cpu)
 
 
 def command_for(case: Case) -> str:
@@ -73,12 +47,12 @@ def command_for(case: Case) -> str:
 
 @pytest.mark.skipif(not MLSTORE.exists(), reason="mlstore is not installed with its command")
 @pytest.mark.parametrize("name", CASES)
-def test_the_installed_command_refuses_it_in_bounds(launcher: Launcher, name: str, tmp_path: Path) -> None:
+def test_the_installed_command_refuses_it_in_bounds(launcher: Asked, name: str, tmp_path: Path) -> None:
     command, work = command_for(CASES[name]), tmp_path / "work"
     try:
         CASES[name].build(Raw(work))
         outside, before = snapshot(tmp_path / "outside"), snapshot(work, leave=".mlstore")
-        answer = launcher.run([str(MLSTORE), *COMMANDS[command]], work)
+        answer = run(launcher, [str(MLSTORE), *COMMANDS[command]], work)
         found = {
             **answer,
             "command": command,
@@ -94,13 +68,13 @@ def test_the_installed_command_refuses_it_in_bounds(launcher: Launcher, name: st
             shutil.rmtree(folder)
 
 
-def test_what_takes_too_much_is_noticed(launcher: Launcher, tmp_path: Path) -> None:
+def test_what_takes_too_much_is_noticed(launcher: Asked, tmp_path: Path) -> None:
     """The counter-test: a limit that nothing reaches limits nothing."""
     python = [sys.executable, "-c"]
-    assert launcher.run([*python, "pass"], tmp_path)["peak"] < MOST_MEMORY / 4
-    assert launcher.run([*python, f"bytearray({MOST_MEMORY})"], tmp_path)["peak"] > MOST_MEMORY
+    assert run(launcher, [*python, "pass"], tmp_path)["peak"] < MOST_MEMORY / 4
+    assert run(launcher, [*python, f"bytearray({MOST_MEMORY})"], tmp_path)["peak"] > MOST_MEMORY
     for hang in ("while True: pass", "import time; time.sleep(600)"):
-        assert launcher.run([*python, hang], tmp_path, cpu=1)["status"] < 0
+        assert run(launcher, [*python, hang], tmp_path, cpu=1)["status"] < 0
 
 
 def test_the_cases_meet_all_that_reads_writes_and_judges() -> None:
