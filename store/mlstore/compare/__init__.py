@@ -11,12 +11,22 @@ if TYPE_CHECKING:
     from mlstore.compare.binary import Difference, first_difference
     from mlstore.compare.comparison import Comparison, Detail, Settings, Verdict
     from mlstore.compare.environment import diff_environments, load_environment
-    from mlstore.compare.keyed import KeyChange, diff_values, flatten, is_keyed, load_values, select, value_id
+    from mlstore.compare.keyed import (
+        ABSENT,
+        KeyChange,
+        diff_values,
+        flatten,
+        is_keyed,
+        load_values,
+        select,
+        value_id,
+    )
     from mlstore.compare.registry import Comparator, choose, compare_artifacts
     from mlstore.compare.rules import choices_for
     from mlstore.compare.text import Hunk, count_lines, is_binary, text_hunks
 
 __all__ = [
+    "ABSENT",
     "Artifact",
     "Comparator",
     "Comparison",
@@ -46,6 +56,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "ABSENT": "mlstore.compare.keyed",
         "Artifact": "mlstore.compare.artifact",
         "Comparator": "mlstore.compare.registry",
         "Comparison": "mlstore.compare.comparison",

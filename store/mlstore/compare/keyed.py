@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mlstore.errors import ConfigError, PathNotFound
 from mlstore.hashing import ObjectFormat, ObjectId
@@ -19,7 +19,8 @@ from mlstore.model.canonical import encode_object
 
 KEYED_SUFFIXES = frozenset({".ini", ".cfg", ".toml", ".yaml", ".yml", ".json"})
 _INDEX = re.compile(r"[0-9]{1,9}\Z")
-_MISSING = object()
+ABSENT: Final = object()
+"""What ``diff_values`` takes for a side that has no value at all."""
 # Nobody writes such a file by hand; a few lines of YAML aliases do.
 _MOST_VALUES = 1_000_000
 _DEEPEST = 100
@@ -130,7 +131,7 @@ def select(value: Any, key: str, name: str = "") -> Any:
     The longest name that exists wins where names hold dots themselves. Raises ``PathNotFound``.
     """
     found = _select(value, key.split("."))
-    if found is _MISSING:
+    if found is ABSENT:
         raise PathNotFound(
             f"'{name}#{key}' is not there: '{name}' has no such key",
             hint="check the key",
@@ -145,17 +146,17 @@ def _select(value: Any, parts: list[str]) -> Any:
     if isinstance(value, list):
         if _INDEX.match(parts[0]) and int(parts[0]) < len(value):
             return _select(value[int(parts[0])], parts[1:])
-        return _MISSING
+        return ABSENT
     if not isinstance(value, dict):
-        return _MISSING
+        return ABSENT
     for count in range(len(parts), 0, -1):
         name = ".".join(parts[:count])
         for key in value:
             if str(key) == name:
                 found = _select(value[key], parts[count:])
-                if found is not _MISSING:
+                if found is not ABSENT:
                     return found
-    return _MISSING
+    return ABSENT
 
 
 def value_id(fmt: ObjectFormat, value: Any) -> ObjectId:
@@ -192,17 +193,22 @@ def flatten(value: Any, prefix: str = "") -> dict[str, str]:
     return {key: _leaf(leaf) for key, leaf in _leaves(value, prefix).items()}
 
 
-def _leaves(value: Any, prefix: str) -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        items = [(str(key), item) for key, item in value.items()]
-    elif isinstance(value, list) and value:
-        items = [(str(number), item) for number, item in enumerate(value)]
-    else:
-        return {prefix: value}
+def _leaves(value: Any, prefix: str, beside: Any = ABSENT) -> dict[str, Any]:
+    """Give the leaves of *value*; an empty table or list is one, unless *beside* has values in its place."""
+    items = _items(value)
+    if not items:
+        return {} if value is ABSENT or (items is not None and _items(beside)) else {prefix: value}
+    others = _items(beside) or {}
     found: dict[str, Any] = {}
-    for key, item in items:
-        found |= _leaves(item, f"{prefix}.{key}" if prefix else key)
+    for key, item in items.items():
+        found |= _leaves(item, f"{prefix}.{key}" if prefix else str(key), others.get(key, ABSENT))
     return found
+
+
+def _items(value: Any) -> dict[Any, Any] | None:
+    if isinstance(value, dict):
+        return value
+    return dict(enumerate(value)) if isinstance(value, list) else None
 
 
 def _leaf(value: Any) -> str:
@@ -218,13 +224,13 @@ def _leaf(value: Any) -> str:
 def diff_values(old: Any, new: Any, prefix: str = "") -> list[KeyChange]:
     """Give the keys whose values differ, sorted; order and comments do not count.
 
-    A value that only changed its type (1000 and "1000") is told with its type.
+    A value that only changed its type (1000 and "1000") is told with its type. Either side may be ``ABSENT``.
     """
-    before, after = _leaves(old, prefix), _leaves(new, prefix)
+    before, after = _leaves(old, prefix, new), _leaves(new, prefix, old)
     changes = []
     for key in sorted(before.keys() | after.keys()):
-        one, other = before.get(key, _MISSING), after.get(key, _MISSING)
-        if one is _MISSING or other is _MISSING or not _equal(one, other):
+        one, other = before.get(key, ABSENT), after.get(key, ABSENT)
+        if one is ABSENT or other is ABSENT or not _equal(one, other):
             changes.append(_change(key, one, other))
     if not changes and not _equal(old, new):  # keys that hold dots look alike
         changes = [_change(prefix or "(all)", old, new)]
@@ -238,7 +244,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _change(key: str, old: Any, new: Any) -> KeyChange:
-    texts = [None if value is _MISSING else _leaf(value) for value in (old, new)]
+    texts = [None if value is ABSENT else _leaf(value) for value in (old, new)]
     if texts[0] == texts[1]:
         texts = [f"{type(value).__name__} {text}" for value, text in zip((old, new), texts, strict=True)]
     return KeyChange(key, *texts)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlstore.compare import Difference, diff_values, first_difference, is_keyed, load_values, select
-from mlstore.errors import MlstoreError, ObjectNotFound
+from mlstore.compare import ABSENT, Difference, diff_values, first_difference, is_keyed, load_values, select
+from mlstore.errors import MlstoreError, ObjectNotFound, PathNotFound
 from mlstore.hashing import ObjectId
 from mlstore.model import TreeEntry
 from mlstore.repository import Repository, find_entry
@@ -146,8 +146,8 @@ def _at(values: dict[str, Any], key: str | None) -> Any:
         return values
     try:
         return select(values, key)
-    except MlstoreError:
-        return {}
+    except PathNotFound:
+        return ABSENT
 
 
 def explain_difference(found: Difference | None, old_size: int, new_size: int) -> tuple[str, ...]:

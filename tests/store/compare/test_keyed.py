@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlstore.compare import KeyChange, diff_values, flatten, is_keyed, load_values, select, value_id
+from mlstore.compare import (
+    ABSENT,
+    KeyChange,
+    diff_values,
+    flatten,
+    is_keyed,
+    load_values,
+    select,
+    value_id,
+)
 from mlstore.errors import ConfigError, PathNotFound
 from mlstore.hashing import object_format
 
@@ -313,6 +322,31 @@ def test_a_change_of_type_is_told_among_others() -> None:
 def test_a_single_value_is_compared_under_its_name() -> None:
     assert diff_values(1, 2, "seed") == [KeyChange("seed", "1", "2")]
     assert diff_values("x", "x", "seed") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ({}, {"a": 1}, ["a added: 1"]),
+        ({"a": {}}, {"a": {"b": 1, "c": {}}}, ["a.b added: 1", "a.c added: {}"]),
+        ({"a": [5]}, {"a": []}, ["a.0 removed: 5"]),
+        ({"a": []}, {"a": {}}, ["a [] -> {}"]),
+        ({"a": {}}, {"a": 1}, ["a {} -> 1"]),
+        ({"a": {}}, {"a.b": 1}, ["a removed: {}", "a.b added: 1"]),
+    ],
+)
+def test_a_table_that_is_filled_or_emptied_is_told_by_what_was_in_it(
+    old: Any, new: Any, told: list[str]
+) -> None:
+    assert list(map(str, diff_values(old, new))) == told
+
+
+@pytest.mark.parametrize("value", [1, None, {}, [], {"x": 1}])
+def test_a_value_that_was_not_there_is_added_whatever_it_is(value: Any) -> None:
+    (added,), (removed,) = diff_values(ABSENT, value, "k"), diff_values(value, ABSENT, "k")
+    assert added.old is removed.new is None
+    assert added.new == removed.old is not None
+    assert diff_values(ABSENT, ABSENT, "k") == []
 
 
 def test_keys_that_look_alike_are_not_taken_for_the_same() -> None:
