@@ -15,9 +15,6 @@ from mlstore.gate import predicting
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Deprecated since pandas 4, which warns on stderr; earlier ones need it to read what was written.
-pytestmark = pytest.mark.filterwarnings("ignore:The .float_precision. argument is deprecated")
-
 TABLE = pd.DataFrame({"b": [1.0, 2.0, 3.0, 4.0], "a": [0.1, 0.2, 0.3, 0.1 + 0.2]})
 KINDS = np.array(["no", "no", "yes", "yes"], object)
 
@@ -48,6 +45,20 @@ def written(folder: Path, suffix: str) -> Path:
         "feather": lambda: TABLE.to_feather(path),
     }[suffix]()
     return path
+
+
+@pytest.mark.parametrize(
+    ("version", "asked"), [("2.1.0", True), ("3.0.5", True), ("3.1.0rc0", False), ("4.0", False)]
+)
+def test_numbers_of_a_csv_are_read_exactly_by_every_pandas(
+    monkeypatch: pytest.MonkeyPatch, version: str, asked: bool
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(pd, "__version__", version)
+    monkeypatch.setattr(pd, "read_csv", lambda _path, **options: given.update(options))
+    predicting._read("probe.tsv")
+    assert given.pop("sep") == "\t"
+    assert given == ({"float_precision": "round_trip"} if asked else {})
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet", "feather"])
