@@ -95,6 +95,7 @@ def format_usage(
         (usage.other, "in no branch or tag: staged, in a reflog, or garbage"),
         (usage.overhead, "indexes of packs"),
         (usage.trash, "trash"),
+        (usage.quarantine, "quarantine: what 'fsck --repair' found damaged"),
     ):
         if stored_bytes:
             lines.append(f"{format_size(stored_bytes):>10}  {'':>10}  {'':>8}  {style.dim(label)}")

@@ -13,6 +13,7 @@ from mlstore.errors import CorruptError, InvalidRevision, ObjectNotFound
 from mlstore.hashing import ObjectId
 from mlstore.history import walk
 from mlstore.history.revision import peel
+from mlstore.maintenance.repair import QUARANTINE
 from mlstore.maintenance.trash import trash_bags
 from mlstore.model import Commit
 from mlstore.refs import NOTES
@@ -39,7 +40,8 @@ class Usage:
     """All of a store, in bytes on disk; ``paths`` sorted by what they take.
 
     ``history`` is commits, trees, tags, notes and environments; ``other`` what no branch, tag or HEAD leads
-    to (staged, in a reflog, or garbage), and copies; ``overhead`` is the packs' indexes.
+    to (staged, in a reflog, or garbage), and copies; ``overhead`` is the packs' indexes; ``quarantine`` what
+    ``fsck --repair`` found damaged and kept.
     """
 
     paths: list[PathUsage] = field(default_factory=list)
@@ -47,12 +49,13 @@ class Usage:
     other: int = 0
     overhead: int = 0
     trash: int = 0
+    quarantine: int = 0
 
     @property
     def total(self) -> int:
-        """Bytes on disk of objects and trash."""
+        """Bytes on disk of objects, trash and quarantine."""
         stored = sum(path.stored for path in self.paths)
-        return stored + self.history + self.other + self.overhead + self.trash
+        return stored + self.history + self.other + self.overhead + self.trash + self.quarantine
 
     def by_stage(self) -> list[PathUsage]:
         """Give the paths put together by the stage that writes them; None are the others."""
@@ -76,6 +79,7 @@ class Usage:
             "other": self.other,
             "overhead": self.overhead,
             "trash": self.trash,
+            "quarantine": self.quarantine,
             "total": self.total,
         }
 
@@ -111,6 +115,7 @@ class _Measure:
         usage.other = sum(self._left.values()) + self._copies
         usage.overhead = _size_of(self._repo.store / "objects") - stored
         usage.trash = sum(bag.size for bag in trash_bags(self._repo))
+        usage.quarantine = _size_of(self._repo.store / QUARANTINE)
         return usage
 
     def _take_stock(self) -> int:

@@ -12,7 +12,7 @@ from tests.store.support import ADA
 
 from mlstore.errors import CorruptObject, ObjectNotFound
 from mlstore.history import create_tag
-from mlstore.maintenance import Usage, collect_garbage, measure_usage, repack
+from mlstore.maintenance import Usage, collect_garbage, measure_usage, repack, repair
 from mlstore.model import StageRecord
 from mlstore.repository import Repository
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def on_disk(work: Work) -> int:
     return sum(
         path.stat().st_size
-        for folder in ("objects", "trash")
+        for folder in ("objects", "trash", "quarantine")
         for path in (work.repo.store / folder).rglob("*")
         if path.is_file()
     )
@@ -47,6 +47,7 @@ def test_an_empty_store_takes_nothing(work: Work) -> None:
         "other": 0,
         "overhead": 0,
         "trash": 0,
+        "quarantine": 0,
         "total": 0,
     }
 
@@ -97,6 +98,15 @@ def test_what_no_ref_leads_to_and_the_trash_have_rows_of_their_own(work: Work) -
     assert after.trash > 100
     assert after.other == 0
     assert table(after) == {"a": (1, 1, 1)}
+
+
+def test_what_a_repair_set_aside_is_counted(work: Work) -> None:
+    work.commit("one", a="1" * 400)
+    work.damage(work.repo.format.hash_bytes(b"1" * 400))
+    repair(work.repo, now=time.time())
+    found = usage(work)
+    assert found.quarantine > 400
+    assert table(found)["a"][:2] == (1, 400)
 
 
 def test_second_copies_are_told_apart(work: Work) -> None:
