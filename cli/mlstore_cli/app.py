@@ -19,11 +19,32 @@ if TYPE_CHECKING:
 _COMPLETE = "_MLSTORE_COMPLETE"
 
 
+# Commands of git that are not there, and what does their work.
+_NO_MERGE = "there is no merging yet; 'mlstore checkout REVISION -- PATH' takes files of another branch"
+_NO_REMOTE = "there are no remotes yet; 'mlstore clone' copies a repository"
+_INSTEAD = {
+    "blame": "'mlstore why PATH' tells where an artifact comes from",
+    "cherry-pick": _NO_MERGE,
+    "fetch": _NO_REMOTE,
+    "ls-files": "'mlstore ls-tree -r HEAD' lists what is recorded",
+    "merge": _NO_MERGE,
+    "mv": "move the file, then 'mlstore add' both paths",
+    "pull": _NO_REMOTE,
+    "push": _NO_REMOTE,
+    "rebase": _NO_MERGE,
+    "remote": _NO_REMOTE,
+    "stash": "keep the work on a branch: 'mlstore switch -c NAME', then 'mlstore commit -a'",
+}
+
+
 class UnknownCommand(click.UsageError):
     """A command that does not exist, with advice on what may have been meant."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"'{name}' is not a command of mlstore")
+        if name in _INSTEAD:
+            self.advice = _INSTEAD[name]
+            return
         from difflib import get_close_matches
 
         close = get_close_matches(name, COMMANDS, n=3)

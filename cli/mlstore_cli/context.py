@@ -140,7 +140,11 @@ class Session:
         return is_trusted(root, owner, self.environ, self.global_config)
 
     def repo_path(self, text: str) -> str:
-        """Return the repository path of what the user means by `text`, "" for the root."""
+        """Return the repository path of what the user means by `text`, "" for the root; "" names nothing."""
+        if not text:
+            from mlstore.errors import InvalidPath
+
+            raise InvalidPath("'' is not a path", hint="'.' is this folder", path="")
         return self.repo.path_of(self.cwd / text)
 
     def golden_argument(self, text: str | None) -> str | None:

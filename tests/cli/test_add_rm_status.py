@@ -55,6 +55,7 @@ def test_add_refuses_and_stages_nothing(cli):
     assert cli("add", ".", status=2).err.startswith("error: 'link' is a symlink")
     assert cli("status", "-s").lines == ["?? good", "?? link"]
     assert "did not match any files" in cli("add", "good", "nope", status=4).err
+    assert cli("add", "good", "", status=2).err == "error: '' is not a path\nhint: '.' is this folder\n"
     assert cli("status", "-s").lines == ["?? good", "?? link"]
     assert "is outside the repository" in cli("add", "..", status=2).err
     assert "did you mean 'add .'" in cli("add", status=2).err

@@ -58,6 +58,14 @@ def test_nothing_to_commit_is_refused(history):
     assert history("rev-list", "--count", "HEAD").out == "2\n"
 
 
+def test_a_first_commit_of_nothing_is_refused_as_in_git(cli):
+    err = cli("commit", "-m", "x", status=1).err
+    assert "error: nothing to commit: no file is staged\nhint: stage files with 'mlstore add'" in err
+    cli("rev-parse", "HEAD", status=4)
+    assert cli("restore", ".", status=4).err.startswith("error: '.' did not match any tracked file\n")
+    cli("commit", "--allow-empty", "-m", "x")
+
+
 def test_amend_replaces_the_last_commit(history):
     before = history("rev-parse", "HEAD", "HEAD~1").lines
     history.write("a.txt", "other\n")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from mlstore._version import __version__
 from mlstore_cli import app
+from mlstore_cli.app import _INSTEAD
 from mlstore_cli.options import Command
 from mlstore_cli.registry import COMMANDS
 
@@ -104,6 +106,27 @@ def test_a_command_imports_no_other_command(spawn, tmp_path):
 def test_a_mistyped_command_is_suggested(outside, typed, meant):
     err = outside(typed, status=2).err
     assert err.startswith(f"error: '{typed}' is not a command of mlstore\nhint: did you mean {meant}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "advice"),
+    [
+        ("stash", "'mlstore switch -c NAME'"),
+        ("push", "'mlstore clone'"),
+        ("merge", "'mlstore checkout REVISION -- PATH'"),
+        ("blame", "'mlstore why PATH'"),
+    ],
+)
+def test_what_git_has_and_mlstore_has_not_is_told_with_what_does_its_work(outside, typed, advice):
+    err = outside(typed, status=2).err
+    assert err.startswith(f"error: '{typed}' is not a command of mlstore\nhint: ")
+    assert advice in err
+
+
+def test_no_advice_names_a_command_that_is_not_there_or_is_there_already():
+    assert not _INSTEAD.keys() & COMMANDS.keys()
+    named = {word for advice in _INSTEAD.values() for word in re.findall("'mlstore ([a-z-]+)", advice)}
+    assert named <= COMMANDS.keys()
 
 
 def test_a_command_like_no_other_points_to_the_help(outside):

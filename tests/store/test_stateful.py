@@ -154,7 +154,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def commit(self) -> None:
-        if self.index == self.head and self.branches[self.branch] is not None:
+        if self.index == self.head:  # nothing before the first commit
             with pytest.raises(NothingToCommit):
                 self.work.record()
             return

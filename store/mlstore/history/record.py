@@ -49,7 +49,7 @@ def record_commit(
             if replaced and replaced.stage is not None and stage is None:
                 stage = _kept_stage(replaced, tree)
             elif not allow_empty and not amend and stage is None:
-                _refuse_nothing(known, tree)
+                _refuse_nothing(known, tree, empty=not entries)
             commit = _build(repo, tree, parents, stage, message=message, author=author, time=time)
             if sign is not None:
                 commit = replace(commit, signature=sign(commit))
@@ -93,7 +93,9 @@ def _kept_stage(replaced: Commit, tree: ObjectId) -> StageRecord | None:
     return replaced.stage
 
 
-def _refuse_nothing(known: Commit | None, tree: ObjectId) -> None:
+def _refuse_nothing(known: Commit | None, tree: ObjectId, *, empty: bool) -> None:
+    if known is None and empty:
+        raise NothingToCommit("nothing to commit: no file is staged", hint="stage files with 'mlstore add'")
     if known is not None and known.tree == tree:
         raise NothingToCommit(
             "nothing to commit: the index equals HEAD",

@@ -77,7 +77,8 @@ class Repository:
             text = read_regular(path, _LARGEST_CONFIG, error=ConfigError).decode("utf-8")
         except (FileNotFoundError, NotADirectoryError):
             raise NotARepository(
-                f"'{root}' is not an mlstore repository", hint="run 'mlstore init' to make one there"
+                f"'{root}' is not an mlstore repository",
+                hint="name the folder that holds .mlstore; 'mlstore init' makes one",
             ) from None
         except UnicodeDecodeError:
             raise ConfigError(f"'{path}' is not text", file=str(path)) from None

@@ -250,7 +250,7 @@ def select_paths(snapshot: Collection[str], paths: Sequence[str]) -> list[str]:
             hits = [path for path in snapshot if matches(wanted, path)]
         if not hits:
             raise PathNotFound(
-                f"'{wanted}' did not match any tracked file", hint="check the spelling", path=wanted
+                f"'{wanted or '.'}' did not match any tracked file", hint="check the spelling", path=wanted
             )
         chosen.update(hits)
     return sorted(chosen)

@@ -53,8 +53,11 @@ def test_nothing_new_is_not_recorded_unless_asked_for(work: Work) -> None:
     assert work.repo.objects.read_commit(made).parents == (head,)
 
 
-def test_a_first_commit_may_be_empty(work: Work) -> None:
-    assert work.files_of(work.record("nothing yet")) == {}
+def test_a_first_commit_without_files_has_to_be_asked_for(work: Work) -> None:
+    with pytest.raises(NothingToCommit, match="no file is staged"):
+        work.record("nothing yet")
+    assert work.repo.refs.head().commit is None
+    assert work.files_of(work.record("nothing yet", allow_empty=True)) == {}
 
 
 @pytest.mark.parametrize("message", ["", "  ", "\n\n", "\t"])
