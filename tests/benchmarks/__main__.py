@@ -147,6 +147,7 @@ def measure_unit(
     say(f"{plan.workload}, run {unit.run}: mlstore and {unit.peer}")
     contenders = [Mlstore(session.folder / "envs"), *tools]
     match = Match(workload, contenders, session.folder / "scratch", options.timeout)
+    match.aside.settle(say)
     try:
         match.set_up()
         unit.size, unit.load = workload.size, os.getloadavg()[0]

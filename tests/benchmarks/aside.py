@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 LARGE = 1 << 20  # files from this size (bytes) on are few and take the room: they go at once
 ROOM = 12 << 30  # bytes that have to be free
+MANY = 1000  # files whose removal is felt
+SETTLED = 360  # seconds after which ext4 gives a freed inode away again, at the latest (fs/ext4/ialloc.c)
 
 
 class Aside:
@@ -38,10 +42,30 @@ class Aside:
             self.empty()
 
     def empty(self) -> None:
-        """Remove everything that was taken."""
-        for parent, _, _ in os.walk(self.folder):
+        """Remove everything that was taken, and note when, if it was much."""
+        count = 0
+        for parent, _, names in os.walk(self.folder):
             writable(Path(parent))
+            count += len(names)
         shutil.rmtree(self.folder, ignore_errors=True)
+        if count >= MANY:
+            self._note.touch()
+
+    @property
+    def _note(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}-at")
+
+    def unsettled(self) -> float:
+        """For how many seconds yet what was removed will be felt."""
+        if not self._note.exists():
+            return 0
+        return max(0.0, SETTLED - (time.time() - self._note.stat().st_mtime))
+
+    def settle(self, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep) -> None:
+        """Wait until what was removed is not felt any more."""
+        if seconds := self.unsettled():
+            say(f"waiting {seconds:.0f} s, for many files were just removed")
+            sleep(seconds)
 
 
 def writable(folder: Path) -> None:

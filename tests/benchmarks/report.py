@@ -32,11 +32,12 @@ Seconds are medians of wall time. In parentheses stands how many times as long a
 median of the ratios of pairs, for each tool runs in turn with mlstore, row by row, in the same minutes.
 Machines drift, so ratios are what to look at, and dividing one column by another gives something else. ext4
 looks at every inode freed in the last minutes for each new file beside them, which makes creating files after
-a removal slower by ten times and more: so nothing is removed between rows, it is moved aside. Before each
-timed command everything is written out (`sync`) and the files are read once: the page cache is warm, as far
-as the files fit. After each row every byte of the tree is compared with what it has to be; a tool that left
-other bytes shows **WRONG** instead of a time. Every tool has its own defaults, and mlstore
-its durable writes. Peak memory has a floor of about 9 MB, which is the process that measures.
+a removal slower by ten times and more: so nothing is removed between rows, it is moved aside; and when it
+was removed in the end, six minutes pass before anything is measured. Before each timed command everything
+is written out (`sync`) and the files are read once: the page cache is warm, as far as the files fit. After
+each row every byte of the tree is compared with what it has to be; a tool that left other bytes shows
+**WRONG** instead of a time. Every tool has its own defaults, and mlstore its durable writes. Peak memory
+has a floor of about 9 MB, which is the process that measures.
 """
 AGAIN = """\
 ## Run it again
@@ -303,8 +304,6 @@ def machine_section(folder: Path, units: Sequence[Unit]) -> str:
     for unit in units:
         versions |= unit.versions
     tools = ", ".join(f"{tool.name} {versions[tool.name]}" for tool in ALL if tool.name in versions)
-    builds = sorted({unit.build for unit in units})
-    mixed = "; **these are results of several states of the code**" if len(builds) > 1 else ""
     lines = [f"- {key}: {value}" for key, value in facts.items() if key != "note"]
     if loads := [unit.load for unit in units if unit.load]:
         middle, most = f"{median(loads):.1f}", f"{max(loads):.1f}"
@@ -316,9 +315,20 @@ def machine_section(folder: Path, units: Sequence[Unit]) -> str:
             "## The machine\n",
             *lines,
             f"- tools: {tools}",
-            f"- state of mlstore's code: {', '.join(builds)}{mixed}\n",
+            f"- state of mlstore's code: {_states(units)}\n",
         ]
     )
+
+
+def _states(units: Sequence[Unit]) -> str:
+    """Name the state of mlstore's code, or for each of several what was measured on it."""
+    found: dict[str, dict[str, None]] = {}
+    for unit in units:
+        found.setdefault(unit.build, {})[unit.workload] = None
+    if len(found) == 1:
+        return next(iter(found))
+    parts = [f"{build} ({', '.join(workloads)})" for build, workloads in sorted(found.items())]
+    return f"**{len(found)} states**: {'; '.join(parts)}"
 
 
 def missing_section(found: Mapping[str, Summary], grown: Mapping[str, Summary]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.benchmarks import growth, results, workloads
-from tests.benchmarks.aside import LARGE, Aside
+from tests.benchmarks.aside import LARGE, MANY, SETTLED, Aside
 from tests.benchmarks.goals import GOALS
 from tests.benchmarks.install import freeze_mlstore
 from tests.benchmarks.measure import Command, Disk, disk, run
@@ -126,6 +127,23 @@ def test_what_is_done_with_is_moved_aside_and_removed_at_the_end(tmp_path: Path)
     assert list(aside.folder.rglob("large")) == []
     aside.empty()
     assert not aside.folder.exists()
+    assert aside.unsettled() == 0, "so few files are not felt"
+
+
+def test_nothing_is_measured_soon_after_many_files_were_removed(tmp_path: Path) -> None:
+    aside, said, slept = Aside(tmp_path / "removed"), list[str](), list[float]()
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(MANY):
+        (tree / str(number)).touch()
+    aside.take(tree)
+    aside.empty()
+    Aside(tmp_path / "removed").settle(said.append, slept.append)
+    assert SETTLED - 5 < slept[0] <= SETTLED
+    assert said == [f"waiting {slept[0]:.0f} s, for many files were just removed"]
+    os.utime(tmp_path / "removed-at", (0, 0))
+    aside.settle(said.append, slept.append)
+    assert len(slept) == 1
 
 
 def test_growth_can_be_bounded() -> None:
