@@ -85,6 +85,11 @@ def test_reset_of_a_path_before_the_first_commit(cli):
     assert cli("status", "-s").out == "?? a.txt\n"
 
 
+def test_the_reflog_says_what_a_reset_was_asked_for(history):
+    history("reset", "--hard", "HEAD~1")
+    assert history("reflog", "-1").out.endswith("HEAD@{0}: reset: moving to HEAD~1\n")
+
+
 def test_reset_is_undone_by_the_reflog(history):
     history("reset", "--hard", "-q", "HEAD~1")
     history("reset", "--hard", "-q", "HEAD@{1}")

@@ -65,7 +65,7 @@ def _move(session: Session, revision: str, mode: ResetMode, as_json: bool) -> No
     repo = session.repo
     target = resolve_commit(repo, revision)
     with session.watched("resetting"):
-        changes = reset(repo, target, mode, who=session.author(), time=session.now())
+        changes = reset(repo, target, mode, who=session.author(), time=session.now(), name=revision)
     if mode == "hard" and not as_json and not session.quiet:
         output.write_line(
             f"HEAD is now at {short(target)} {output.escape(repo.objects.read_commit(target).subject)}"

@@ -150,9 +150,12 @@ def _mark_if_equal(index: Index, target: Snapshot, tree: ObjectId) -> None:
         index.mark_tree(tree)
 
 
-def reset(repo: Repository, target: ObjectId, mode: ResetMode, *, who: Person, time: str) -> list[Change]:
+def reset(
+    repo: Repository, target: ObjectId, mode: ResetMode, *, who: Person, time: str, name: str | None = None
+) -> list[Change]:
     """Move the branch to *target*; ``mixed`` moves the index too, ``hard`` index and worktree.
 
+    The reflog says *name* (default: the id) for what was asked for.
     Gives what differs in the worktree afterwards (``mixed``). ``hard`` loses local changes to tracked
     files, as in git; a damaged index is built anew. Raises before anything changed.
     """
@@ -161,8 +164,8 @@ def reset(repo: Repository, target: ObjectId, mode: ResetMode, *, who: Person, t
         if mode == "hard":
             index = _index_or_empty(repo)
             head = repo.refs.head()
-            for name in ["HEAD", *([BRANCHES + head.branch] if head.branch else [])]:
-                repo.refs.require_log(name)
+            for log in ["HEAD", *([BRANCHES + head.branch] if head.branch else [])]:
+                repo.refs.require_log(log)
             current = head.commit
             snapshot = read_snapshot(repo.objects, tree)
             checkout_snapshot(repo, index, _snapshot(repo, current), snapshot, force=True)
@@ -171,7 +174,7 @@ def reset(repo: Repository, target: ObjectId, mode: ResetMode, *, who: Person, t
         elif mode == "mixed":
             index = _reset_index(repo, tree)
             repo.save_index(index)
-        move_head(repo, target, f"reset: moving to {target}", who=who, time=time)
+        move_head(repo, target, f"reset: moving to {name or target}", who=who, time=time)
         return unstaged_changes(repo) if mode == "mixed" else []
 
 
