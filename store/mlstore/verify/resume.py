@@ -206,8 +206,8 @@ def _flaw_as_json(audit: Audit, flaw: Flaw, begun: int) -> list[Any]:
 
 def _flaw_from_json(row: list[Any]) -> tuple[str, Flaw]:
     stamp, object_id, pack, kind, reason, actual = row
-    texts = all(isinstance(text, str) for text in (stamp, object_id, reason, pack or "", actual or ""))
-    if not texts or type(kind) is not int:
+    texts = all(isinstance(text, str) for text in (stamp, object_id, reason))
+    if not texts or type(kind) is not int or not all(isinstance(text, str | None) for text in (pack, actual)):
         raise ValueError("a flaw that is none")
     return stamp, Flaw(ObjectId(object_id), pack, kind, reason, actual)
 

@@ -110,8 +110,19 @@ def test_what_changed_since_the_check_began_is_not_recorded(tmp_path: Path) -> N
         {"kind": "0"},
         {"reason": 5},
         {"actual": [1]},
+        {"actual": []},
     ],
-    ids=["a recipe", "another stamp", "another id", "no id", "another pack", "kind", "reason", "actual"],
+    ids=[
+        "a recipe",
+        "another stamp",
+        "another id",
+        "no id",
+        "another pack",
+        "kind",
+        "reason",
+        "actual",
+        "empty",
+    ],
 )
 def test_damage_that_is_recorded_of_something_else_is_not_believed(
     work: Work, change: dict[str, Any]
