@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 # Under CI the examples are the same in every run: a failure there has to be one that can be repeated.
 settings.register_profile("mlstore", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("mlstore")
+
+# A shell has what it starts in the background ignore interrupts, and `nohup` a hang-up. Commands inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _INHERITED = ("GIT_", "MLSTORE_")
 _TERMINAL = ("FORCE_COLOR", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "PAGER", "PYTHONWARNINGS")

@@ -310,21 +310,6 @@ def process(cli: Cli, *args: str) -> Iterator[subprocess.Popen[bytes]]:
         running.communicate()
 
 
-@pytest.fixture(autouse=True)
-def heard_signals() -> Iterator[None]:
-    """Who runs the tests in the background may have told us to ignore what we send to our children."""
-    ignored = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
-        if signal.getsignal(number) is signal.SIG_IGN
-    ]
-    for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
-    yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
-
-
 def wait_until(condition: object, what: str) -> None:
     assert callable(condition)
     deadline = time.monotonic() + 60
