@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 settings.register_profile("mlstore", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("mlstore")
 
-# A shell has what it starts in the background ignore interrupts, and `nohup` a hang-up. Commands inherit that.
+# A shell has what it starts in the background ignore interrupts, `nohup` a hang-up; commands inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
