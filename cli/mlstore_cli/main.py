@@ -14,6 +14,8 @@ import sys
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status (see `mlstore_cli.errors` for what each status means)."""
     args = sys.argv[1:] if argv is None else argv
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        _open_what_is_closed()
     if args == ["--version"]:
         from mlstore._version import __version__
 
@@ -31,6 +33,22 @@ def main(argv: list[str] | None = None) -> int:
         return run(args)
     except KeyboardInterrupt:  # pressed while the modules were still loading
         return 130
+
+
+def _open_what_is_closed() -> None:
+    """Put the null device where the caller closed a standard stream (`>&-`), as git does.
+
+    Otherwise the first file that is opened, one of the store perhaps, would get its number.
+    """
+    number = os.open(os.devnull, os.O_RDWR)
+    while number <= 2:
+        os.set_inheritable(number, True)
+        number = os.open(os.devnull, os.O_RDWR)
+    os.close(number)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _leave(status: int) -> int:

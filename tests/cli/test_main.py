@@ -17,6 +17,7 @@ from mlstore_cli.app import _INSTEAD
 from mlstore_cli.options import Command
 from mlstore_cli.registry import COMMANDS
 
+PYTHONPATH = os.pathsep.join(str(Path(__file__).parents[2] / folder) for folder in ("store", "cli"))
 IMPORTED = "import sys; from mlstore_cli.main import main; main(sys.argv[1:]); print(*sys.modules, sep='\\n')"
 
 
@@ -150,7 +151,7 @@ def test_the_folder_option_can_be_repeated_and_must_exist(cli):
     assert inner.out == "?? ./\n"
     err = cli("-C", "data", "-C", "nope", "status", status=4).err
     assert err.startswith("error: '")
-    assert err.endswith("no such file or directory\n")
+    assert err.endswith("no such file or directory\nhint: check the spelling\n")
 
 
 def test_outside_a_repository_the_hint_names_init(outside):
@@ -213,6 +214,43 @@ def test_a_closed_pipe_is_quiet(history):
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 141
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("words", "status"), [("log", 0), ("status", 0), ("log nope", 4)])
+def test_a_closed_standard_stream_is_the_null_device(history, closed, words, status):
+    command = f'"{sys.executable}" -m mlstore_cli {words} {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=history.root,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_a_stage_says_into_a_closed_stream_reaches_no_file_of_the_store(history, closed):
+    history.write("say.sh", "echo out; echo err >&2; echo made > made.txt\n")
+    history.write(
+        "mlstore.toml", '[stages.say]\ncommand = "sh say.sh"\ninputs = ["say.sh"]\noutputs = ["made.txt"]\n'
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m mlstore_cli run {closed}'],
+        cwd=history.root,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    history("fsck")
+    assert history("show", "HEAD:made.txt").out == "made\n"
 
 
 def test_an_interrupt_ends_with_130_and_no_traceback(cli, monkeypatch):
