@@ -80,9 +80,11 @@ def tree_of(session: Session, revision: str) -> ObjectId:
     """Return the tree that a revision, or `REVISION:FOLDER`, leads to."""
     from mlstore.history import resolve
 
-    found = resolve(session.repo, revision if ":" in revision else revision + "^{tree}")
+    found = resolve(session.repo, revision if ":" in revision or not revision else revision + "^{tree}")
     if found.kind != "tree":
-        raise InvalidRevision(f"'{revision}' is a {found.kind}, not a tree")
+        raise InvalidRevision(
+            f"'{revision}' is a {found.kind}, not a tree", hint="'mlstore cat-file -p' prints what is in it"
+        )
     return found.id
 
 

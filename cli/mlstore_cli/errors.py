@@ -64,9 +64,13 @@ _FAMILIES: Final[tuple[tuple[type[MlstoreError], int], ...]] = (
     (CannotRun, CANNOT_RUN),
 )
 _CATEGORIES: Final = {"corrupt": CORRUPT, "missing": MISSING, "untrusted": NOT_TRUSTED, "differs": DIFFERS}
+_SURPLUS: Final = "Got unexpected extra "
 _MOST_PATHS: Final = 20
 _OS_STATUS: Final = {errno.ENOENT: MISSING, errno.ENOTDIR: MISSING, errno.EISDIR: USAGE}
 _ADVICE: Final = {
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOENT: "check the spelling",
+    errno.ENOTDIR: "a file stands where a folder is meant",
     errno.ENOSPC: "free some space and try again; the repository is intact",
     errno.EDQUOT: "free some of your quota and try again; the repository is intact",
     errno.EROFS: "the file system is mounted read-only",
@@ -142,6 +146,9 @@ def _describe_click(exc: click.ClickException) -> Failure:
         param = exc.param
         label = param.human_readable_name if param.param_type_name == "argument" else param.opts[-1]
         message = f"missing {param.param_type_name} '{label}'"
+    elif exc.message.startswith(_SURPLUS):
+        noun, _, words = exc.message.removeprefix(_SURPLUS).partition(" (")
+        message = f"unexpected {noun} '{words.removesuffix(')')}'"
     else:
         message = exc.format_message().strip().removesuffix(".")
         message = message[:1].lower() + message[1:]

@@ -57,10 +57,17 @@ class Command(click.Command):
         if self.optional:
             before = [part for arg in before for part in self._attach(arg)]
         if not self.dashes:
-            return super().parse_args(ctx, before if after is None else [*before, "--", *after])
-        rest = super().parse_args(ctx, before)
+            return self._parse(ctx, before if after is None else [*before, "--", *after])
+        rest = self._parse(ctx, before)
         ctx.params["after_dashes"] = None if after is None else tuple(after)
         return rest
+
+    def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as exc:  # that of an option without its value does not say whose it is
+            exc.ctx = exc.ctx or ctx
+            raise
 
     def _attach(self, arg: str) -> list[str]:
         """Give an option whose value is optional an empty one where it stands alone, or last in `-aS`."""

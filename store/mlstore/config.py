@@ -27,6 +27,8 @@ _POSITION = LazyPattern(r"\(at line (\d+)")
 # What may not be changed once objects are named by it.
 _FIXED = frozenset({"core.format", "core.object-format"})
 _FILTER = "core.filter"
+# Any other value would stop every command that asks.
+_FLAGS = frozenset({"commit.sign", "core.fsync", "core.pack", "tag.sign"})
 
 
 class Config(NamedTuple):
@@ -65,7 +67,12 @@ class Config(NamedTuple):
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise ConfigError(f"'{key}' in the configuration is not true or false", file=CONFIG_NAME, key=key)
+            raise ConfigError(
+                f"'{key}' in the configuration is not true or false",
+                hint=f"set it by 'mlstore config {key} {str(default).lower()}', the default",
+                file=CONFIG_NAME,
+                key=key,
+            )
         return value
 
     def items(self) -> list[tuple[str, Any]]:
@@ -79,6 +86,8 @@ class Config(NamedTuple):
                 f"'{key}' cannot be set: it says what a clone left out",
                 hint="'mlstore clone --filter' writes it; anywhere else a blob that is not there is lost",
             )
+        if key in _FLAGS and not isinstance(value, bool):
+            raise UsageError(f"'{value}' is no value of '{key}'", hint="it is 'true' or 'false'")
         return self._with(key, value)
 
     def as_clone(self, source: str, left_out: str | None) -> Config:

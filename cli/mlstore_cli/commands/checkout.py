@@ -38,14 +38,14 @@ def command(
     it. '-' is the branch before this one.
     """
     revision, paths = _split(session, words, after_dashes)
-    create = new or reset
+    create = reset if new is None else new
     if paths:
-        if create or detach:
+        if create is not None or detach:
             raise click.UsageError("paths and a new branch exclude each other", click.get_current_context())
         _take_files(session, revision, paths, as_json)
-    elif create:
+    elif create is not None:
         switch_to(
-            session, create, create=True, start=revision, reset=bool(reset), force=force, as_json=as_json
+            session, create, create=True, start=revision, reset=new is None, force=force, as_json=as_json
         )
     else:
         target = revision or "HEAD" if detach else _branch_of_head(session, revision or "HEAD")

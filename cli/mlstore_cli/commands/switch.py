@@ -33,9 +33,9 @@ def command(
     Local changes are carried over where the two commits agree about the file; otherwise nothing is changed.
     '-' is the branch before this one.
     """
-    create = new or reset
-    if create:
-        switch_to(session, create, create=True, start=target, reset=bool(reset), force=force, as_json=as_json)
+    create = reset if new is None else new
+    if create is not None:
+        switch_to(session, create, create=True, start=target, reset=new is None, force=force, as_json=as_json)
     elif target is None and not detach:
         raise click.UsageError("missing argument 'BRANCH'", click.get_current_context())
     else:

@@ -45,6 +45,10 @@ def find_declared(repo: Repository) -> Declared | None:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise ConfigError(f"'{MANIFEST_NAME}' is not UTF-8 text", file=MANIFEST_NAME) from None
+        raise ConfigError(
+            f"'{MANIFEST_NAME}' is not UTF-8 text",
+            hint="save it as UTF-8, or restore it with 'mlstore restore'",
+            file=MANIFEST_NAME,
+        ) from None
     manifest = parse_manifest(text)
     return Declared(data, manifest, StageGraph.build(manifest))

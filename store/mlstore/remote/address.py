@@ -17,6 +17,8 @@ def source_folder(text: str, base: Path) -> Path:
 
     Raises ``UsageError`` for what is no local folder: nothing is ever asked of a network or another program.
     """
+    if not text:
+        raise UsageError("'' is not a path", hint="'.' is this folder")
     if text.startswith("-"):
         raise UsageError(f"'{text}' looks like an option", hint=f"a folder of that name is './{text}'")
     found = base / (_path_of_url(text) if _SCHEME.match(text) else text)

@@ -83,18 +83,7 @@ class Repository:
         except UnicodeDecodeError:
             raise ConfigError(f"'{path}' is not text", file=str(path)) from None
         config = Config.parse(text)
-        version = config.get("core.format")
-        if version != FORMAT_VERSION or isinstance(version, bool):
-            raise ConfigError(
-                f"'{path}' says disk format {version!r}, this mlstore knows {FORMAT_VERSION}",
-                hint="use the version of mlstore that made the repository, or a newer one",
-                file=str(path),
-                key="core.format",
-            )
-        if config.get_text("core.object-format") is None:
-            raise ConfigError(
-                f"'{path}' has no 'core.object-format'", file=str(path), key="core.object-format"
-            )
+        _require_format(config, path)
         return cls(root, config, trusted)
 
     @classmethod
@@ -294,3 +283,24 @@ class Repository:
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
+
+
+def _require_format(config: Config, path: Path) -> None:
+    version = config.get("core.format")
+    if version is None:
+        raise ConfigError(
+            f"'{path}' does not say which disk format this is",
+            hint=f"it was cut short or emptied: put 'format = {FORMAT_VERSION}' and the"
+            " 'object-format' of the repository back under [core]",
+            file=str(path),
+            key="core.format",
+        )
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        raise ConfigError(
+            f"'{path}' says disk format {version!r}, this mlstore knows {FORMAT_VERSION}",
+            hint="use the version of mlstore that made the repository, or a newer one",
+            file=str(path),
+            key="core.format",
+        )
+    if config.get_text("core.object-format") is None:
+        raise ConfigError(f"'{path}' has no 'core.object-format'", file=str(path), key="core.object-format")

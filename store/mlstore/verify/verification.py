@@ -389,9 +389,15 @@ def find_golden(repo: Repository, text: str) -> Golden:
             return (repo, pin.commit) if pin.commit in repo.objects else pin
         raise RefNotFound(
             f"'{text}' is neither a revision, nor a repository, nor pinned in '{LOCK_NAME}'",
-            hint=f"pin a pipeline that verifies with 'mlstore tag --golden {text}'",
+            hint=_how_to_name_golden(text),
             **exc.data,
         ) from None
+
+
+def _how_to_name_golden(text: str) -> str:
+    if "/" in text:
+        return "a folder has to hold .mlstore, a branch or tag has to be one that 'mlstore log --all' shows"
+    return f"pin a pipeline that verifies with 'mlstore tag --golden {text}'"
 
 
 def _other_repository(repo: Repository, text: str) -> tuple[Repository, ObjectId] | None:
