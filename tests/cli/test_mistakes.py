@@ -96,3 +96,12 @@ def test_a_manifest_that_is_not_text_comes_with_a_hint(history):
     history.write("mlstore.toml", b"\xff\xfe")
     err = history("run", status=2).err
     assert err.startswith("error: 'mlstore.toml' is not UTF-8 text\nhint: save it as UTF-8")
+
+
+@pytest.mark.parametrize("args", [("-m", "x"), ("-a", "-m", "x"), ("-f",)])
+def test_a_tag_without_a_name_is_not_a_list_that_succeeds(history, args):
+    history("tag", "v1")
+    assert (
+        history("tag", *args, status=2).err == "error: missing argument 'NAME'\nhint: see 'mlstore tag -h'\n"
+    )
+    assert history("tag").out == "v1\n"

@@ -75,6 +75,8 @@ def command(
     wanted = key or ("" if sign else None)
     if (annotate or (wanted is not None and not golden)) and not messages:
         raise click.UsageError("an annotated tag needs a message; use -m TEXT", click.get_current_context())
+    if (messages or force) and not names and not golden:
+        raise click.UsageError("missing argument 'NAME'", click.get_current_context())
     if (require_signature or signed_since) and not golden:
         raise click.UsageError("--require-signature needs --golden here", click.get_current_context())
     if signed_since and not require_signature:
