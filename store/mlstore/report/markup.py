@@ -30,7 +30,11 @@ def code(value: object) -> str:
 def prose(value: str) -> str:
     """Give a message; what stands in single quotes becomes code."""
     parts = _QUOTED.split(value)  # every second part is one that stood in quotes
-    return "".join(code(part) if number % 2 else text(part) for number, part in enumerate(parts))
+    return "".join(code(part) if number % 2 else _unbroken(text(part)) for number, part in enumerate(parts))
+
+
+def _unbroken(markup: str) -> str:
+    return markup.replace("-&gt;", '<span class="whole">-&gt;</span>')  # a narrow line would end in the "-"
 
 
 def icon(tone: str) -> str:

@@ -146,7 +146,7 @@ td code { white-space:pre-wrap }
   padding:.08rem .6rem;
   font-size:.82rem; font-weight:600; border:1px solid currentColor;
 }
-td .badge { white-space:nowrap }
+td .badge, .whole { white-space:nowrap }
 .badge svg { width:.95em; height:.95em; flex:none }
 .good { color:var(--good) }
 .warn { color:var(--warn) }

@@ -13,6 +13,7 @@ from tests.store.report.dossiers import PAGES, dossier
 from tests.store.report.outcomes import damaged_store, ordinary, sound
 
 from mlstore.report.dossier import Dossier
+from mlstore.report.markup import prose
 from mlstore.report.page import render_page
 
 
@@ -102,6 +103,12 @@ def test_each_finding_is_a_part_and_leads_to_its_stage():
         if finding.stage:
             assert '<a href="#stage-' in part
     assert page.count('<article class="panel finding') == len(outcome.findings)
+
+
+def test_an_arrow_is_not_broken_where_a_line_is_narrow():
+    assert prose("mse 2.09 -> 2.07 in 'a -> b'") == (
+        'mse 2.09 <span class="whole">-&gt;</span> 2.07 in <code><bdi>a -&gt; b</bdi></code>'
+    )
 
 
 def test_a_verdict_is_told_by_word_and_sign_and_not_by_colour_alone():
