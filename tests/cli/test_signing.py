@@ -540,6 +540,20 @@ def test_the_lock_keeps_a_requirement_that_no_branch_can_drop(signed: Cli) -> No
     assert "[signatures]" in signed.read("mlstore.lock")
 
 
+def test_each_of_two_that_require_signers_has_to_find_one_of_its_own(signed: Cli, keys: Keys) -> None:
+    keys.allow("mallory", "bob@example.org")
+    signed.write("mlstore.toml", PIPELINE)
+    signed("run", "-S")
+    signed("tag", "--golden", "-s")
+    for setting, option in (("ada@example.org", "bob@example.org"), ("bob@example.org", "ada@example.org")):
+        signed("config", "gate.requiresignature", setting)
+        report = signed("verify", f"--require-signature={option}", "--json", status=5).json
+        assert {row["state"] for row in report["signatures"]} == {"UNKNOWN-KEY"}, (setting, option)
+    signed("config", "gate.requiresignature", "ada@example.org")
+    report = signed("verify", "--require-signature=ada@example.org", "--json").json
+    assert {row["state"] for row in report["signatures"]} == {"GOOD"}
+
+
 def test_what_was_before_signing_began_may_be_left_out(signed: Cli) -> None:
     signed.write("mlstore.toml", PIPELINE)
     signed("run")

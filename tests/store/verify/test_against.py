@@ -72,6 +72,19 @@ def test_another_repository_that_differs_is_found_and_explained(golden: Pipeline
     assert "'data/raw.csv': equal up to offset 8, where it goes on" in report.findings[0].details
 
 
+def test_golden_elsewhere_whose_history_cannot_be_read_is_no_match(golden: Pipeline, tmp_path: Path) -> None:
+    other = Pipeline(tmp_path / "elsewhere")
+    other.run()
+    head = golden.repo.refs.head().commit
+    assert head is not None
+    golden.flip(golden.repo.objects.read_commit(head).parents[0])
+    report = against(other, f"{golden.root}@main")
+    assert (report.ok, report.category) == (False, "corrupt")
+    (finding,) = report.findings
+    assert finding.message.startswith(f"'{golden.root}@main' cannot be read: ")
+    assert "against" in report.skipped
+
+
 def test_object_formats_cannot_be_mixed(golden: Pipeline, tmp_path: Path) -> None:
     other = Pipeline(tmp_path / "elsewhere", object_format="sha256")
     other.run()

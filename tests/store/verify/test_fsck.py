@@ -8,11 +8,14 @@ import pytest
 from tests.store.verify.building import ADA, EITHER, Pipeline, commit_time
 
 from mlstore.history import create_tag, read_chain
+from mlstore.model import Tree, TreeEntry, encode_tree
 from mlstore.repository import Repository
 from mlstore.verify import fsck
 from mlstore.worktree import add_paths
 
 if TYPE_CHECKING:
+    from tests.store.support import Work
+
     from mlstore.verify import FsckReport
 
 
@@ -77,6 +80,37 @@ def test_blobs_of_all_history_are_checked(pipeline: Pipeline) -> None:
     pipeline.train("model 2")
     pipeline.flip(old)
     assert fsck(pipeline.repo).findings[0].expected == old
+
+
+@pytest.mark.parametrize("said", [[4], [6], [5, 6], [6, 5]])
+def test_a_tree_that_states_another_size_than_its_blob_has_is_found(work: Work, said: list[int]) -> None:
+    with work.repo.objects.transaction() as writer:
+        blob = writer.add_bytes(b"12345")
+    entries = [TreeEntry(f"{number}", "file", blob, size) for number, size in enumerate(said)]
+    work.record("one", snapshot={entry.name: entry for entry in entries})
+    (finding,) = fsck(work.repo).findings
+    wrong = next(size for size in said if size != 5)
+    assert (finding.kind, finding.expected) == ("corrupt-object", blob)
+    assert f"has 5 bytes, its tree says {wrong}" in finding.message
+
+
+def test_what_only_a_tagged_tree_needs_is_missed(work: Work) -> None:
+    work.commit(a="1")
+    gone = work.repo.format.hash_bytes(b"gone")
+    with work.repo.objects.transaction() as writer:
+        tree = writer.add_bytes(encode_tree(Tree((TreeEntry("x", "file", gone, 4),))))
+    (work.repo.store / "refs/tags/tree").write_text(f"{tree}\n")
+    (finding,) = fsck(work.repo).findings
+    assert (finding.kind, finding.expected) == ("missing-object", gone)
+
+
+def test_an_index_with_a_path_that_leads_out_is_found(work: Work) -> None:
+    work.commit(a="1")
+    index = work.repo.read_index()
+    index.set(index.table.entry(0)._replace(path="../a"))
+    work.repo.save_index(index)
+    (finding,) = fsck(Repository.open(work.root)).findings
+    assert (finding.kind, finding.path) == ("corrupt-file", "index")
 
 
 def test_a_ref_that_points_nowhere_is_found(pipeline: Pipeline) -> None:

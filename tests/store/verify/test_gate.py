@@ -282,6 +282,19 @@ def test_the_lock_pins_the_rules_and_the_report_holds_them(tmp_path: Path) -> No
     assert pin_golden(plain.repo, tagger=ADA, time=commit_time(9), force=True).gate is None
 
 
+def test_a_lock_with_other_rules_than_its_commit_has_is_told(tmp_path: Path) -> None:
+    pipeline = make(tmp_path / "repo")
+    pin = pin_golden(pipeline.repo, tagger=ADA, time=commit_time(9), force=True)
+    lock = pipeline.root / "mlstore.lock"
+    assert pin.gate is not None
+    assert of_kind(verify(pipeline.repo), "moved-pin") == []
+    lock.write_text(lock.read_text().replace(pin.gate, "0" * 64))
+    report = verify(pipeline.repo)
+    (finding,) = of_kind(report, "moved-pin")
+    assert (finding.expected, finding.actual, report.ok) == ("0" * 64, pin.gate, False)
+    assert "pins other rules of the gate for 'golden'" in finding.message
+
+
 def test_what_is_loaded_in_production_is_golden_byte_for_byte_whatever_the_rules(tmp_path: Path) -> None:
     import mlstore
 
