@@ -100,6 +100,9 @@ def test_what_is_written_since_a_moment_is_given_with_that_moment(tmp_path: Path
     assert set(found.written_since((OLD + 1) * 10**9)) == {packed.id}
     assert set(found.written_since((OLD + 1) * 10**9 + 1)) == set()
     assert {one.id for one in found.unneeded((), (OLD + 1) * 10**9)} == {loose}
+    assert {one.id for one in found.unneeded((), OLD * 10**9)} == set()
+    assert {one.id for one in found.unneeded({loose}, 1 << 63)} == {packed.id, chunk.id}
+    assert {one.id for one in found.unneeded({packed.id}, 1 << 63)} == {loose, chunk.id}
     assert sum(one.stored for one in found.items()) == 5 + 6 + 5
 
 

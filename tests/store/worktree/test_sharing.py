@@ -102,6 +102,25 @@ def test_what_the_store_has_is_not_stored_again(work: Work, answers: list[bytes 
     assert fsck(work.repo).ok
 
 
+@pytest.mark.parametrize("work", ["packed", "loose"], indirect=True)
+def test_what_either_process_relied_on_counts_as_used_again(work: Work, answers: list[bytes | None]) -> None:
+    """Or a collection would take what is old, while the index needs it."""
+    names = [f"d{n}/f" for n in range(8)]
+    for name in names:
+        work.write(name, name * 9)
+        work.add(name)
+    folder = work.repo.store / "objects"
+    kept = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size]
+    assert len(kept) == len(names)
+    work.repo.save_index(type(work.index)())
+    for path in kept:
+        os.utime(path, (1, 1))
+    work.repo = work.repo.open(work.root)
+    work.add()
+    assert all(answers)
+    assert [path.name for path in kept if path.stat().st_mtime == 1] == []
+
+
 def test_a_large_file_in_the_childs_half_takes_its_own_way(work: Work, answers: list[bytes | None]) -> None:
     work.write("a", b"small")
     work.write("b", b"also")
