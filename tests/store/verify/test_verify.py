@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -14,12 +15,10 @@ from tests.store.verify.building import ADA, CONFIG, EITHER, Pipeline, commit_ti
 from mlstore.errors import RefNotFound
 from mlstore.history import create_tag, read_chain, switch
 from mlstore.model import Tree, TreeEntry, compute_lineage
-from mlstore.verify import verify
+from mlstore.verify import Finding, Report, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mlstore.verify import Finding, Report
 
 
 def only(report: Report, kind: str) -> Finding:
@@ -488,3 +487,17 @@ def test_nothing_that_is_read_is_executed(tmp_path: Path) -> None:
     assert "AUDIT" not in done.stdout
     assert "mlstore.verify/1" in done.stdout
     assert not mark.exists()
+
+
+GRAVEST_FIRST = ["corrupt-object", "missing-object", "unsigned", "diverged"]
+
+
+@pytest.mark.parametrize(("grave", "less"), [*itertools.combinations(GRAVEST_FIRST, 2)])
+def test_of_two_errors_the_graver_one_comes_first_and_decides_the_status(grave: str, less: str) -> None:
+    two = [Finding(less, "b"), Finding(grave, "a")]
+    for findings in (two, two[::-1]):
+        report = Report("HEAD", None, findings=list(findings))
+        assert report.category == two[1].category
+        report.sort()
+        assert [finding.kind for finding in report.findings] == [grave, less]
+    assert two[0].category != two[1].category
