@@ -15,6 +15,28 @@ from mlstore.objects import chunker
 from mlstore.objects.chunker import AVERAGE, LARGEST, SMALLEST, cut, map_ordered
 
 NOISE = noise(6 << 20, 7)
+CUTS = [
+    264465,
+    320718,
+    125415,
+    137620,
+    285505,
+    407445,
+    280569,
+    475166,
+    306980,
+    345500,
+    156604,
+    331416,
+    137691,
+    542183,
+    171057,
+    99180,
+    458908,
+    476756,
+    868617,
+    99661,
+]
 
 
 def chunks_of(*pieces: bytes) -> list[bytes]:
@@ -24,6 +46,11 @@ def chunks_of(*pieces: bytes) -> list[bytes]:
 def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
     ends = [0, *sorted(min(at, len(data)) for at in cuts), len(data)]
     return [data[start:stop] for start, stop in pairwise(ends)]
+
+
+def test_cuts_are_those_of_every_version_before() -> None:
+    """Else a new version of a file would share nothing with the old one that an older mlstore stored."""
+    assert [len(chunk) for chunk in chunks_of(NOISE)] == CUTS
 
 
 @settings(max_examples=25)
