@@ -357,6 +357,19 @@ def test_the_setting_says_who_has_to_sign(repo: Repository, setting: object, nam
     assert requirements(repo, None, None) == [Requirement("gate.requiresignature", names)]
 
 
+def test_the_setting_says_since_when_and_takes_nothing_but_a_whole_id(repo: Repository) -> None:
+    def set_to(since: str) -> None:
+        with repo.write_lock("config"):
+            values = repo.config.with_value("gate.requiresignature", True)
+            repo.save_config(values.with_value("gate.signedsince", since))
+
+    set_to("1" * 64)
+    assert requirements(repo, None, None) == [Requirement("gate.requiresignature", (), ObjectId("1" * 64))]
+    set_to("1" * 10)
+    with pytest.raises(ConfigError, match="not the whole id"):
+        requirements(repo, None, None)
+
+
 @pytest.mark.parametrize("setting", ["", " , ", 1, [1], []])
 def test_a_setting_that_makes_no_sense_does_not_pass_for_none(repo: Repository, setting: object) -> None:
     with repo.write_lock("config"):

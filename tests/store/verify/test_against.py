@@ -85,6 +85,16 @@ def test_golden_elsewhere_whose_history_cannot_be_read_is_no_match(golden: Pipel
     assert "against" in report.skipped
 
 
+def test_a_history_that_cannot_be_read_is_compared_with_nothing_and_is_no_match(golden: Pipeline) -> None:
+    head = golden.repo.refs.head().commit
+    assert head is not None
+    golden.run("x")
+    golden.flip(golden.repo.objects.read_commit(golden.repo.refs.head().commit or head).parents[0])
+    report = against(golden)
+    assert (report.ok, report.category) == (False, "corrupt")
+    assert report.skipped["against"] == "the history is damaged"
+
+
 def test_object_formats_cannot_be_mixed(golden: Pipeline, tmp_path: Path) -> None:
     other = Pipeline(tmp_path / "elsewhere", object_format="sha256")
     other.run()
