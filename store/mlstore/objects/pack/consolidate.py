@@ -84,7 +84,8 @@ def _merge(folder: PackFolder, packs: list[Pack], fmt: ObjectFormat, *, scratch:
         finally:
             builder.file.close()
         keep_date(builder.file.path, merged)
-        staging.publish([(builder.file.path, folder.path(name))], is_corrupt=lambda path: False)
+        # One that stands there already may be the damaged one that the packs merged here replaced.
+        staging.publish([(builder.file.path, folder.path(name))], is_corrupt=lambda _: True)
     folder.forget()
     for pack in merged:
         if pack.name != name:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests import stored
-from tests.packformat import CHUNK, hash_of, read_pack
+from tests.packformat import CHUNK, OBJECT, hash_of, read_pack, write_pack
 from tests.store.objects.building import database, entry, noise, place, recipe
 
 from mlstore.durable import FileLock, Staging
@@ -164,6 +164,35 @@ def test_a_bad_copy_with_a_right_checksum_never_drives_out_the_good_one(tmp_path
     place(tmp_path, entries)
     assert merge(tmp_path) == MANY - 1
     assert everything(database(tmp_path)) == contents
+
+
+@pytest.mark.parametrize("at", [20, -60])  # an entry, the index
+def test_a_damaged_pack_does_not_stand_in_for_the_merged_one(tmp_path: Path, at: int) -> None:
+    """Its objects were added again in the same packs: merged, they have its name."""
+    contents = scatter(tmp_path)
+    parts = {path: path.read_bytes() for path in stored.packs(tmp_path)}
+    merge(tmp_path)
+    (merged,) = stored.packs(tmp_path)
+    stored.Place(merged, 0, merged.stat().st_size).flip(at)
+    for path, data in parts.items():
+        path.write_bytes(data)
+    assert everything(database(tmp_path)) == contents
+    assert merge(tmp_path) == MANY
+    assert everything(database(tmp_path)) == contents
+
+
+def test_a_pack_whose_index_calls_an_object_a_chunk_is_left_for_fsck(tmp_path: Path) -> None:
+    """All entries have their bytes; only the checksum of the index tells."""
+    scatter(tmp_path)
+    first = stored.packs(tmp_path)[0]
+    name, data = write_pack([entry(b"a"), entry(b"b")])
+    damaged = bytearray(data)
+    kind_at = len(data) - 56 - 32 + 21  # of the last row
+    assert damaged[kind_at] == OBJECT
+    damaged[kind_at] = CHUNK
+    path = stored.put_pack(first.parent, name, bytes(damaged))
+    assert merge(tmp_path) == MANY
+    assert path.read_bytes() == damaged
 
 
 def test_two_recipes_of_one_object_are_both_kept(tmp_path: Path) -> None:
