@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from mlstore.objects import audit as module
 from mlstore.objects.audit import Audit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LOOSE = b"a loose object"
@@ -325,3 +327,72 @@ def test_files_of_every_size_are_hashed_and_told_once(
     for size in sizes[1:]:
         stored.find(tmp_path, id_of(noise(size, size))).flip()
     assert len(audit(tmp_path).damaged) == 5
+
+
+@pytest.mark.parametrize("damaged", range(3))
+def test_what_the_other_process_could_not_do_is_done_here(
+    tmp_path: Path, damaged: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alone(_work: Callable[[], bytes], ours: Callable[[], None]) -> None:
+        ours()
+
+    monkeypatch.setattr(module, "FORK_FROM", 1)
+    monkeypatch.setattr(module, "may_fork", lambda: True)
+    monkeypatch.setattr(module, "beside", alone)
+    entries = [entry(noise(20, at)) for at in range(3)]
+    pack = place(tmp_path, entries)
+    assert audit(tmp_path, jobs=None).done == {pack.stem: bytearray([1] * 3)}
+    stored.find(tmp_path, entries[damaged].id).flip()
+    assert set(audit(tmp_path, jobs=None).damaged) == {entries[damaged].id}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_damage_in_large_entries_is_found_however_few_they_are(tmp_path: Path, count: int) -> None:
+    entries = [entry(noise(1 << 20, at)) for at in range(count)]
+    pack = place(tmp_path, entries)
+    assert audit(tmp_path).done == {pack.stem: bytearray([1] * count)}
+    stored.find(tmp_path, entries[-1].id).flip(-1)
+    assert set(audit(tmp_path).damaged) == {entries[-1].id}
+
+
+def test_sizes_are_those_of_their_objects_in_packs_of_many_entries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_WINDOW", 2)
+    entries = [entry(noise(10 + at, at)) for at in range(7)]
+    place(tmp_path, entries)
+    found = audit(tmp_path)
+    assert found.sizes == {one.id: one.size for one in entries}
+    assert found.total_bytes == sum(one.size for one in entries)
+
+
+def test_of_copies_of_a_chunk_that_are_all_wrong_the_damage_is_told(tmp_path: Path) -> None:
+    lie = entry(noise(50), CHUNK)._replace(stored=noise(50, 2))
+    place(tmp_path, [lie, entry(b"one")])
+    place(tmp_path, [lie, entry(b"two")])
+    found = audit(tmp_path)
+    assert set(found.damaged) == found.chunk_ids == {lie.id}
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_nothing_stays_open_after_an_audit(tmp_path: Path) -> None:
+    old = noise(40)
+    put_loose(tmp_path, old)
+    place(tmp_path, [recipe(old[3:14], [(id_of(old), 3, 11)]), entry(b"other")])
+    (tmp_path / "objects/ab" / ("cd" * 31)).mkdir(parents=True)  # no file, under the name of one
+
+    def open_now() -> int:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    before = open_now()
+    assert set(audit(tmp_path).damaged) == {"ab" + "cd" * 31}
+    assert open_now() == before
+
+
+def test_what_is_a_chunk_in_one_pack_and_an_object_in_another_is_told_as_an_object(tmp_path: Path) -> None:
+    for kind in (CHUNK, OBJECT):
+        place(tmp_path, [entry(noise(50), kind)._replace(stored=noise(50, 2)), entry(b"%d" % kind)])
+    found = audit(tmp_path)
+    assert set(found.damaged) == {id_of(noise(50))}
+    assert found.chunk_ids == set()

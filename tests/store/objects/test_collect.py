@@ -118,3 +118,37 @@ def test_small_loose_objects_are_packed_with_the_date_of_the_newest(tmp_path: Pa
         stored.loose_path(tmp_path, large)
     ]
     assert collector(tmp_path).pack_loose() == 0
+
+
+@pytest.mark.parametrize("at", [20, -60, -1])  # an entry, the index, the footer
+def test_loose_objects_take_the_place_of_a_damaged_pack_of_theirs(tmp_path: Path, at: int) -> None:
+    """The new pack has the name of the old one, whose objects were added again."""
+    data = [noise(40, number) for number in range(3)]
+    ids = [put_loose(tmp_path, one) for one in data]
+    collector(tmp_path).pack_loose()
+    (pack,) = stored.packs(tmp_path)
+    stored.Place(pack, 0, pack.stat().st_size).flip(at)
+    for one in data:
+        put_loose(tmp_path, one)
+    collector(tmp_path).pack_loose()
+    assert [database(tmp_path).read(one) for one in ids] == data
+
+
+def test_what_stays_of_a_split_pack_takes_the_place_of_a_damaged_one(tmp_path: Path) -> None:
+    staying, going = entry(b"staying"), entry(b"going")
+    bad = place(tmp_path, [staying])
+    stored.Place(bad, 16, len(b"staying")).flip()
+    place(tmp_path, [staying, going])
+    kept = ObjectId(staying.id)
+    assert database(tmp_path).read(kept) == b"staying"
+    collector(tmp_path).sweep({kept}, EVER, None)
+    assert database(tmp_path).read(kept) == b"staying"
+
+
+def test_what_goes_to_the_trash_takes_the_place_of_a_damaged_copy_there(tmp_path: Path) -> None:
+    object_id = put_loose(tmp_path, b"unneeded")
+    there = tmp_path / "trash" / object_id[:2] / object_id[2:]
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"UNNEEDED")
+    assert collector(tmp_path).sweep(set(), EVER, tmp_path / "trash").objects == 1
+    assert there.read_bytes() == b"unneeded"

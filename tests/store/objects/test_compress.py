@@ -28,6 +28,7 @@ def test_what_shrinks_is_stored_as_one_frame_that_says_its_size(data: bytes) -> 
         b"mlstore commit 1\n" + b"x" * 1000,  # every command reads one
         noise(1000),
         noise(100_000),
+        noise(5000) + bytes(64) + noise(5000, 1),  # its middle promises what the rest does not keep
         bytes(100_000) + noise(100_000) + bytes(100_000),  # it is by the middle that bytes are judged
     ],
 )

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import stored
-from tests.packformat import read_object
-from tests.store.objects.building import noise
+from tests.packformat import CHUNK, read_object
+from tests.store.objects.building import entry, noise, place
 
 from mlstore.durable import staging
 from mlstore.errors import CorruptObject, ObjectNotFound, StorageError, UsageError
@@ -542,3 +542,32 @@ def test_a_file_far_larger_than_memory_is_added_checked_and_streamed(on_disk: Pa
             hasher.update(chunk)
     assert (done.stdout.split(), done.stderr) == ([hasher.hexdigest(), "the", "limit", "holds"], "")
     shutil.rmtree(on_disk / "objects")
+
+
+def test_a_chunk_with_other_bytes_and_a_right_checksum_is_refused(tmp_path: Path) -> None:
+    true, lie = entry(b"true", CHUNK), entry(b"lie", CHUNK)._replace(stored=b"LIE")
+    place(tmp_path, [true, lie])
+    objects = open_database(tmp_path)
+    assert len(objects.packs.packs()) == 1
+    assert objects.check_chunk(ObjectId(true.id)) == 4
+    with pytest.raises(CorruptObject):
+        objects.check_chunk(ObjectId(lie.id))
+
+
+@pytest.mark.skipif(not Path("/proc/version").is_file(), reason="needs /proc")
+def test_a_file_that_holds_more_than_its_size_says_is_added_whole(objects: ObjectDatabase) -> None:
+    with open("/proc/version", "rb") as file, objects.transaction() as writer:
+        added = writer.add_fd(file.fileno())
+    assert objects.read(added.id) == Path("/proc/version").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links")
+def test_where_the_disk_refuses_an_object_is_not_said_to_be_absent(
+    tmp_path: Path, loose: ObjectDatabase
+) -> None:
+    object_id = ObjectId("ab" * 32)
+    folder = path_of(tmp_path, object_id).parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(folder.name)
+    with pytest.raises(StorageError):
+        assert object_id in loose

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("scan_from", [1, 32])
+@pytest.mark.parametrize("scan_from", [0, 1, 32])
 def test_each_is_given_once_whatever_it_is_stored_as(
     tmp_path: Path, scan_from: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pytest
 from tests import stored
 from tests.packformat import CHUNK, hash_of
 from tests.store.objects.building import database, entry, noise, place, recipe
 
 from mlstore.hashing import ObjectId
+from mlstore.objects import mend as module
 from mlstore.objects.mend import Mender
 from mlstore.objects.recipe import Part
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OLD = 1_700_000_000
 ABSENT = ObjectId("ab" * 32)
@@ -85,3 +85,40 @@ def test_chunks_are_added_in_one_pack_and_none_makes_none(tmp_path: Path) -> Non
         assert objects.check_chunk(chunk_id) == len(data)
     assert mending.absent_parts([Part(chunk_id, 0, len(data)) for chunk_id, data in chunks]) == set()
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_recipe_under_a_damaged_index_is_proved_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PIECE", 4)
+    old = noise(40)
+    put_loose(tmp_path, old)
+    new = old[3:14] + old[20:29] + old[:4]
+    base = hash_of("blake3", old)
+    made = recipe(new, [(base, 3, 11), (base, 20, 9), (base, 0, 4)])
+    pack = place(tmp_path, [made, entry(b"other")])
+    stored.Place(pack, 0, pack.stat().st_size).flip(-57)  # the last checksum in the index
+    found = mender(tmp_path).rescue(pack.stem, {})
+    assert made.id in found.kept
+    assert database(tmp_path).read(ObjectId(made.id)) == new
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_nothing_stays_open_after_mending(tmp_path: Path) -> None:
+    old = noise(40)
+    put_loose(tmp_path, old)
+    made = recipe(old[3:14], [(hash_of("blake3", old), 3, 11)])
+    pack = place(tmp_path, [made, entry(b"other")])
+    stored.Place(pack, 0, pack.stat().st_size).flip(-57)
+
+    def open_now() -> int:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    before = open_now()
+    assert made.id in mender(tmp_path).look(pack.stem, {}).recipes
+    assert open_now() == before
+    assert made.id in mender(tmp_path).rescue(pack.stem, {}).kept
+    assert mender(tmp_path).unmade() == {}
+    mender(tmp_path).add_chunks([(ObjectId(hash_of("blake3", b"x")), b"x")])
+    assert open_now() == before

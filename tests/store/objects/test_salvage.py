@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
+from tests import stored
 from tests.packformat import CHUNK, OBJECT, Entry, hash_of, read_pack, write_pack
 from tests.store.objects.building import database, entry, noise, place, recipe, small_pack
 
@@ -134,6 +135,22 @@ def test_an_entry_with_a_true_checksum_and_other_bytes_is_lost(tmp_path: Path) -
     pack = place(tmp_path, [forged, entry(b"other")])
     found = rescue(tmp_path, pack)
     assert [one.id for one in found.lost] == [forged.id]
+
+
+def test_a_recipe_with_damaged_bytes_is_lost_though_it_can_be_read(tmp_path: Path) -> None:
+    whole = b"some of this, some of that"
+    made = recipe(whole[:9], [(hash_of("blake3", whole), 0, 9)])
+    pack = place(tmp_path, [entry(whole), made])
+    at = next(one for one in read_pack(pack.read_bytes()) if one.id == made.id)
+    stored.Place(pack, at.offset, len(at.stored)).flip(-16)  # where in the other it begins
+    assert judged(pack) == ({hash_of("blake3", whole)}, {made.id})
+
+
+def test_a_recipe_of_another_size_than_its_index_says_is_lost(tmp_path: Path) -> None:
+    whole = b"some of this, some of that"
+    made = recipe(whole[:9], [(hash_of("blake3", whole), 0, 9)])._replace(size=10)
+    pack = place(tmp_path, [entry(whole), made])
+    assert judged(pack) == ({hash_of("blake3", whole)}, {made.id})
 
 
 def test_recipes_can_be_left_behind(tmp_path: Path) -> None:

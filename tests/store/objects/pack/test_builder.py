@@ -112,3 +112,21 @@ def test_recipes_of_one_object_that_differ_cannot_stand_for_each_other(staging: 
     assert builder.agrees(entry(EntryKind.RECIPE, same))
     assert not builder.agrees(entry(EntryKind.RECIPE, bytes(8)))
     assert not builder.agrees(entry(EntryKind.OBJECT, same))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        (EntryKind.CHUNK, EntryKind.OBJECT, EntryKind.OBJECT),
+        (EntryKind.CHUNK, EntryKind.RECIPE, EntryKind.CHUNK),
+        (EntryKind.RECIPE, EntryKind.OBJECT, EntryKind.RECIPE),
+    ],
+)
+def test_an_entry_changes_its_kind_only_where_the_bytes_are_those_of_both(
+    staging: Staging, before: EntryKind, after: EntryKind, kept: EntryKind
+) -> None:
+    builder = PackBuilder(staging.new_file(), object_format("blake3"))
+    builder.add(id_of(b"x"), b"first", size=5, kind=before)
+    builder.add(id_of(b"x"), b"second", size=6, kind=after)
+    (found,) = read_pack(finished(builder).read_bytes())
+    assert (found.kind, found.stored) == (kept, b"first")

@@ -323,3 +323,25 @@ def test_parts_may_be_objects_of_another_pack(tmp_path: Path) -> None:
     with database(tmp_path, pack=False).transaction() as writer:
         writer.add_bytes(b"two")
     assert database(tmp_path).read(id_of(whole)) == whole
+
+
+def test_of_two_copies_the_one_that_is_what_its_id_says_is_read(tmp_path: Path) -> None:
+    true, orders = entry(b"true"), set()
+    for number in range(12):  # by their names the good one comes first in some and last in others
+        folder = tmp_path / f"{number}"
+        good = place(folder, [true, entry(b"%d" % number)])
+        bad = place(folder, [true._replace(stored=b"lies")])
+        orders.add(good < bad)
+        objects = database(folder)
+        assert objects.read(id_of(b"true")) == b"true"
+    assert orders == {True, False}
+
+
+def test_a_part_that_another_process_packed_meanwhile_is_found(tmp_path: Path) -> None:
+    place(tmp_path, [entry(b"first")])
+    objects = database(tmp_path)
+    assert objects.packs.find_part(id_of(b"part")) is None
+    place(tmp_path, [entry(b"part", CHUNK)])
+    found = objects.packs.find_part(id_of(b"part"))
+    assert found is not None
+    assert found[0].read(found[1]) == b"part"
