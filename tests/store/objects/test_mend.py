@@ -120,5 +120,6 @@ def test_nothing_stays_open_after_mending(tmp_path: Path) -> None:
     assert open_now() == before
     assert made.id in mender(tmp_path).rescue(pack.stem, {}).kept
     assert mender(tmp_path).unmade() == {}
+    assert database(tmp_path).read(ObjectId(made.id)) == old[3:14]
     mender(tmp_path).add_chunks([(ObjectId(hash_of("blake3", b"x")), b"x")])
     assert open_now() == before

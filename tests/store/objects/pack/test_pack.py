@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +25,6 @@ from mlstore.objects.pack.codec import ENTRY_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def open_pack(path: Path) -> Pack:
@@ -524,3 +525,13 @@ def test_a_run_at_the_end_of_a_large_pack_is_read_and_no_byte_more(tmp_path: Pat
     with contextlib.closing(Pack(path, "blake3")) as pack:
         last = sorted(pack.entries(), key=lambda one: one.offset)[-2:]
         assert [data for _, data in pack.read_run(last)] == [b"one", b"two"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_a_closed_pack_is_read_without_staying_open(tmp_path: Path) -> None:
+    pack = open_pack(place(tmp_path, [entry(b"one")]))
+    pack.close()
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    assert [pack.read(one) for one in pack.entries()] == [b"one"]
+    assert len(os.listdir("/proc/self/fd")) == before
