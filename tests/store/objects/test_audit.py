@@ -396,3 +396,14 @@ def test_what_is_a_chunk_in_one_pack_and_an_object_in_another_is_told_as_an_obje
     found = audit(tmp_path)
     assert set(found.damaged) == {id_of(noise(50))}
     assert found.chunk_ids == set()
+
+
+def test_a_recipe_whose_part_is_a_recipe_is_told_as_that(tmp_path: Path) -> None:
+    chunk = entry(noise(50), CHUNK)
+    inner = recipe(noise(50)[:30], [(chunk.id, 0, 30)])
+    outer = recipe(noise(50)[:20], [(inner.id, 0, 20)])
+    place(tmp_path, [chunk, inner, outer])
+    found = audit(tmp_path)
+    assert set(found.damaged) == {outer.id}
+    (flaw,) = found.flaws.values()
+    assert flaw.reason == f"object '{inner.id}' is a recipe and part of one"
