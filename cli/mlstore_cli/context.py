@@ -140,7 +140,7 @@ class Session:
         return is_trusted(root, owner, self.environ, self.global_config)
 
     def repo_path(self, text: str) -> str:
-        """Return the repository path of what the user means by `text`, "" for the root; "" names nothing."""
+        """Return the repository path of what the user means by `text`: "" is the root, no text nothing."""
         if not text:
             from mlstore.errors import InvalidPath
 
